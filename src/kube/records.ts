@@ -27,8 +27,12 @@ export interface OwnerRecords {
   readonly cname: string
   /** TXT strings; dns-version only. */
   readonly txt: readonly string[]
-  /** OKD wildcard: a name below that does not exist answers with these records. */
-  readonly wildcard: boolean
+  /**
+   * Only where owner[0] is '*': it is then the source of synthesis (RFC 4592 §3.3.1) for every missing name below its
+   * parent, at any depth, unless a closer one exists. `service` (OKD): not for names whose labels left of the parent all
+   * begin with '_'; `any` (zonal names): for all. '' everywhere else.
+   */
+  readonly wildcard: '' | 'service' | 'any'
   /** pods insecure: a label below that spells an address is that address. Only at NS.pod. */
   readonly addressBelow: boolean
 }
