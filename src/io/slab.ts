@@ -1,0 +1,274 @@
+// A worker's slab: the memory it receives into, answers in, and sends from.
+//
+// One anonymous mapping, made by the main thread, so that it outlives the worker: a replacement finds the batch
+// its predecessor died over and finishes it. The same mmsghdr array receives and sends: an answer leaves from the buffer,
+// to the peer and with the control message that its query came with. Knows no DNS: it moves datagrams.
+//
+//     +0      state words (see below), 64 octets
+//     +64     room for an eventfd's counter, 8 octets, and padding
+//     +128    epoll_event[EVENTS]
+//     ...     mmsghdr[slots]  iovec[slots]  sockaddr[slots]  control message[slots]
+//     ...     packet[slots], PACKET_STRIDE apart
+//
+// State words. Phase says what the others mean; a worker writes them before it does what they say.
+//     PHASE   EMPTY: every slot is ready to receive | RECEIVED: being answered | SENDING: all answered
+//     SOCKET  descriptor the batch came from
+//     COUNT   datagrams in it, 1..slots
+//     NEXT    slot being answered; those before it are answered (their iov_len is the answer's, 0 = nothing to send)
+//     SENT    slots before this one are sent or given up (SENDING)
+//     TRIES   how often a worker has died over slot NEXT
+
+import {
+  CONTROL_SIZE,
+  controlLength,
+  EVENT_SIZE,
+  HEADER_SIZE,
+  MSG_CTRUNC,
+  MSG_TRUNC,
+  messageFlags,
+  messageLength,
+  NAME_SIZE,
+  nameLength,
+  replyControl,
+  setControlLength,
+  setNameLength,
+  setVectorLength,
+  VECTOR_SIZE,
+  vectorLength,
+  writeHeader,
+  writeVector,
+} from './layouts.ts'
+import { MESSAGES_MAX, mapMemory, receiveMessages, unmapMemory, viewMemory } from './libc.ts'
+
+const PHASE = 0
+const SOCKET = 1
+const COUNT = 2
+const NEXT = 3
+const SENT = 4
+const TRIES = 5
+const COUNTER_OFFSET = 64
+const EVENTS_OFFSET = 128
+const EVENTS = 64
+
+/** Phases of a slab, see above. */
+export const EMPTY = 0
+export const RECEIVED = 1
+export const SENDING = 2
+
+/** Octets a datagram may have, and an answer. A longer query is received cut short and flagged. */
+export const PACKET_CAPACITY = 4096
+// Not a power of two: slots 4096 apart would share the same few sets of an 8-way first-level cache.
+const PACKET_STRIDE = PACKET_CAPACITY + 192
+/** Datagrams in a batch unless told otherwise. */
+export const SLOTS_DEFAULT = 64
+
+/** Where a slab is: plain numbers, to be handed to the worker that uses it. */
+export interface SlabPlace {
+  readonly address: number
+  /** 1..MESSAGES_MAX */
+  readonly slots: number
+}
+
+function headersOffset(): number {
+  return EVENTS_OFFSET + EVENTS * EVENT_SIZE
+}
+
+function packetsOffset(slots: number): number {
+  const end = headersOffset() + slots * (HEADER_SIZE + VECTOR_SIZE + NAME_SIZE + CONTROL_SIZE)
+  return Math.ceil(end / 64) * 64
+}
+
+function slabLength(slots: number): number {
+  return packetsOffset(slots) + slots * PACKET_STRIDE
+}
+
+/**
+ * Maps a slab and writes the structures the kernel reads: pages are touched only as slots are used.
+ *
+ * @param slots  1..MESSAGES_MAX
+ * @throws SystemError when memory is out; RangeError for an impossible number of slots
+ */
+export function mapSlab(slots: number = SLOTS_DEFAULT): SlabPlace {
+  if (!(Number.isInteger(slots) && slots >= 1 && slots <= MESSAGES_MAX)) {
+    throw new RangeError(`slots of a slab: 1 to ${MESSAGES_MAX}, not ${slots}`)
+  }
+  const address = mapMemory(slabLength(slots))
+  const words = new Uint32Array(viewMemory(address, packetsOffset(slots)))
+  const vectors = headersOffset() + slots * HEADER_SIZE
+  const names = vectors + slots * VECTOR_SIZE
+  const controls = names + slots * NAME_SIZE
+  for (let slot = 0; slot < slots; slot++) {
+    const vector = vectors + slot * VECTOR_SIZE
+    const name = address + names + slot * NAME_SIZE
+    const control = address + controls + slot * CONTROL_SIZE
+    const header = (headersOffset() + slot * HEADER_SIZE) / 4
+    writeHeader(words, header, name, NAME_SIZE, address + vector, control, CONTROL_SIZE)
+    writeVector(words, vector / 4, address + packetsOffset(slots) + slot * PACKET_STRIDE, PACKET_CAPACITY)
+  }
+  return { address, slots }
+}
+
+/** Gives the slab back. No thread may hold a `Slab` over it any more. */
+export function unmapSlab(place: SlabPlace): void {
+  unmapMemory(place.address, slabLength(place.slots))
+}
+
+/** A slab as its one worker sees it. Methods are for the hot path: integers in, integers out, nothing allocated. */
+export class Slab {
+  /** Everything; packets are at `packetOffset`. */
+  readonly bytes: Uint8Array
+  /** Datagrams in a full batch. */
+  readonly slots: number
+  /** Of the mmsghdr array, for the kernel. */
+  readonly headersAddress: number
+  /** Of `events` epoll_event structures, for the kernel; `eventsWord` is their index in `words`. */
+  readonly eventsAddress: number
+  readonly eventsWord: number = EVENTS_OFFSET / 4
+  readonly events: number = EVENTS
+  /** Of 8 octets for the counter of an eventfd. */
+  readonly counterAddress: number
+  readonly words: Uint32Array
+  readonly #headers: number
+  readonly #vectors: number
+  readonly #controls: number
+  readonly #packets: number
+
+  constructor(place: SlabPlace) {
+    const { address, slots } = place
+    const memory = viewMemory(address, slabLength(slots))
+    this.bytes = new Uint8Array(memory)
+    this.words = new Uint32Array(memory)
+    this.slots = slots
+    this.headersAddress = address + headersOffset()
+    this.eventsAddress = address + EVENTS_OFFSET
+    this.counterAddress = address + COUNTER_OFFSET
+    this.#headers = headersOffset() / 4
+    this.#vectors = this.#headers + (slots * HEADER_SIZE) / 4
+    this.#controls = this.#vectors + (slots * (VECTOR_SIZE + NAME_SIZE)) / 4
+    this.#packets = packetsOffset(slots)
+  }
+
+  /** EMPTY, RECEIVED or SENDING. */
+  get phase(): number {
+    return this.words[PHASE]
+  }
+
+  /** Descriptor the batch came from. */
+  get socket(): number {
+    return this.words[SOCKET]
+  }
+
+  /** Datagrams in the batch, never more than there are slots. */
+  get count(): number {
+    return Math.min(this.words[COUNT], this.slots)
+  }
+
+  /** The slot being answered: slots before it are answered. */
+  get next(): number {
+    return this.words[NEXT]
+  }
+
+  /** The first slot not sent yet. */
+  get sent(): number {
+    return this.words[SENT]
+  }
+
+  /**
+   * Receives a batch into an EMPTY slab.
+   *
+   * @returns datagrams (the slab is then RECEIVED), 0 or a negative errno (it stays EMPTY)
+   */
+  receive(socket: number): number {
+    const count = receiveMessages(socket, this.headersAddress, this.slots)
+    if (count <= 0) return count
+    const words = this.words
+    words[SOCKET] = socket
+    words[COUNT] = count
+    words[NEXT] = 0
+    words[TRIES] = 0
+    words[PHASE] = RECEIVED
+    return count
+  }
+
+  /** Offset in `bytes` of a slot's packet; PACKET_CAPACITY octets are its own. */
+  packetOffset(slot: number): number {
+    return this.#packets + slot * PACKET_STRIDE
+  }
+
+  /** Octets of the datagram in a slot; 0 when the kernel claims what cannot be (such a slot is not answered). */
+  queryLength(slot: number): number {
+    const header = this.#headers + slot * (HEADER_SIZE / 4)
+    const length = messageLength(this.words, header)
+    return length <= PACKET_CAPACITY && nameLength(this.words, header) <= NAME_SIZE ? length : 0
+  }
+
+  /** Whether the datagram was longer than its slot. */
+  isCut(slot: number): boolean {
+    return (messageFlags(this.words, this.#headers + slot * (HEADER_SIZE / 4)) & MSG_TRUNC) !== 0
+  }
+
+  /** Notes that `slot` is being answered: if the worker dies now, this was the query. */
+  enter(slot: number): void {
+    this.words[NEXT] = slot
+  }
+
+  /** Notes one more death over slot `next`. @returns how many that makes */
+  blame(): number {
+    this.words[TRIES] += 1
+    return this.words[TRIES]
+  }
+
+  /** Leaves the slot that was blamed: the next one starts without a record. */
+  absolve(): void {
+    this.words[TRIES] = 0
+  }
+
+  /**
+   * Puts the answer of a slot in place.
+   *
+   * @param length  octets of it; 0 sends nothing, and so does a length no slot can hold
+   */
+  respond(slot: number, length: number): void {
+    const words = this.words
+    setVectorLength(
+      words,
+      this.#vectors + slot * (VECTOR_SIZE / 4),
+      length > 0 && length <= PACKET_CAPACITY ? length : 0,
+    )
+    const header = this.#headers + slot * (HEADER_SIZE / 4)
+    const control = controlLength(words, header)
+    if (control === 0) return
+    const intact = (messageFlags(words, header) & MSG_CTRUNC) === 0
+    const reply = intact ? replyControl(words, this.#controls + slot * (CONTROL_SIZE / 4), control) : 0
+    setControlLength(words, header, reply)
+  }
+
+  /** Octets of the answer in a slot; 0 = nothing to send. */
+  responseLength(slot: number): number {
+    return vectorLength(this.words, this.#vectors + slot * (VECTOR_SIZE / 4))
+  }
+
+  /** All are answered: from here on a successor would send. */
+  startSending(): void {
+    this.words[SENT] = 0
+    this.words[PHASE] = SENDING
+  }
+
+  /** Notes that slots before `slot` are done with. */
+  progress(slot: number): void {
+    this.words[SENT] = slot
+  }
+
+  /** Makes the slots of this batch, and only those, ready to receive. */
+  reset(): void {
+    const words = this.words
+    const count = this.count
+    for (let slot = 0; slot < count; slot++) {
+      const header = this.#headers + slot * (HEADER_SIZE / 4)
+      setNameLength(words, header, NAME_SIZE)
+      setControlLength(words, header, CONTROL_SIZE)
+      setVectorLength(words, this.#vectors + slot * (VECTOR_SIZE / 4), PACKET_CAPACITY)
+    }
+    words[PHASE] = EMPTY
+  }
+}
