@@ -1,0 +1,251 @@
+// `npm run bench:serve`: Peregrine beside an echo loop, Knot DNS, NSD and gdnsd, all with the same names, each in turn on
+// one core with the generator on another, round after round in one go, so that whatever else the machine does falls on
+// all alike. bench/serve/options.ts has the options.
+
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpus, release, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type ClusterSize, nameCount, SIZES, writeManifests, writeZone } from './serve/cluster.ts'
+import type { Result, Run } from './serve/generator.ts'
+import { HELP, type Options, readOptions, SMALL_OUTSTANDING } from './serve/options.ts'
+import {
+  type PinnedProcess,
+  pinAll,
+  processTree,
+  residentMiB,
+  softirqThread,
+  startPinned,
+  stop,
+} from './serve/process.ts'
+import { drawQueries, encodeTable, type Query } from './serve/queries.ts'
+import { printGoals, printTables, type Sample, type Scenario } from './serve/report.ts'
+import { TARGETS, type Target } from './serve/targets.ts'
+import { untilReady, wrongAnswers } from './serve/verify.ts'
+
+/** A server under measurement: one for each size it has names of; the echoes serve every size. */
+interface Server {
+  readonly target: Target
+  readonly size: string
+  readonly port: number
+  readonly process: PinnedProcess
+}
+
+/** One size's files. */
+interface Cluster {
+  readonly size: ClusterSize
+  readonly manifests: string
+  readonly zoneFile: string
+  /** By mix. */
+  readonly tables: ReadonlyMap<string, string>
+  /** A few of each mix, the most popular name first. */
+  readonly sample: readonly Query[]
+}
+
+const WARM_MS = 150
+const SAMPLE_PER_MIX = 15
+const TRIES_MS = 10_000
+
+async function main(): Promise<void> {
+  const options = readOptions(process.argv.slice(2))
+  if (!options) return console.log(HELP)
+  const folder = mkdtempSync(join(tmpdir(), 'peregrine-bench-'))
+  const servers: Server[] = []
+  const generator = startGenerator(options.generatorCore)
+  const interrupted = new AbortController()
+  process.once('SIGINT', () => interrupted.abort())
+  process.once('SIGTERM', () => interrupted.abort())
+  try {
+    const clusters = writeClusters(options, folder)
+    await startServers(options, folder, clusters, servers)
+    const samples = await measureRounds(options, clusters, servers, generator, interrupted.signal)
+    printTables(samples)
+    printGoals(samples)
+    if (options.jsonPath)
+      writeFileSync(options.jsonPath, JSON.stringify({ machine: machine(), options, samples }, null, 1))
+  } finally {
+    if (generator.connected) generator.disconnect()
+    for (const server of servers) await stop(server.process)
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+function writeClusters(options: Options, folder: string): Cluster[] {
+  const clusters: Cluster[] = []
+  for (const size of SIZES) {
+    if (!options.sizes.includes(size.label)) continue
+    const tables = new Map<string, string>()
+    const sample: Query[] = []
+    for (const mix of options.mixes) {
+      const queries = drawQueries(size, mix, options.tableCount, options.seed)
+      const path = join(folder, `${size.label}-${mix}.table`)
+      writeFileSync(path, encodeTable(queries))
+      tables.set(mix, path)
+      sample.push(...queries.slice(0, SAMPLE_PER_MIX))
+    }
+    // What exists goes first: a server that has not loaded yet says NXDOMAIN to everything.
+    sample.sort((a, b) => b.addresses.length - a.addresses.length)
+    const manifests = writeManifests(size, join(folder, `manifests-${size.label}`))
+    const zoneFile = writeZone(size, join(folder, `${size.label}.zone`))
+    clusters.push({ size, manifests, zoneFile, tables, sample })
+    console.log(`${size.label}: ${nameCount(size)} names, ${size.services} Services, ${size.namespaces} namespaces`)
+  }
+  return clusters
+}
+
+async function startServers(
+  options: Options,
+  folder: string,
+  clusters: readonly Cluster[],
+  servers: Server[],
+): Promise<void> {
+  for (const target of TARGETS) {
+    if (!options.targets.includes(target.name)) continue
+    const missing = target.missing()
+    if (missing !== '') {
+      console.log(`SKIPPED ${target.name}: ${missing}`)
+      continue
+    }
+    for (const cluster of target.answers ? clusters : clusters.slice(0, 1)) {
+      await startServer(options, folder, cluster, target, servers)
+    }
+  }
+}
+
+async function startServer(
+  options: Options,
+  folder: string,
+  cluster: Cluster,
+  target: Target,
+  servers: Server[],
+): Promise<void> {
+  const port = options.port + servers.length
+  const own = join(folder, `${target.name}-${cluster.size.label}`)
+  mkdirSync(own)
+  const setting = { folder: own, port, manifests: cluster.manifests, zoneFile: cluster.zoneFile }
+  const begun = Date.now()
+  const started = startPinned(options.serverCore, target.prepare(setting), join(own, 'log'))
+  const server = { target, size: target.answers ? cluster.size.label : '', port, process: started }
+  servers.push(server)
+  const wrong = await check(server, cluster, options)
+  if (wrong !== '') {
+    console.log(`SKIPPED ${target.name} with ${cluster.size.label} names: ${wrong}`)
+    console.log(readFileSync(started.logPath, 'utf8').split('\n').slice(-10).join('\n'))
+    servers.splice(servers.indexOf(server), 1)
+    return stop(started)
+  }
+  // Some pin their threads themselves, to cores of their own choice.
+  pinAll(options.serverCore, processTree(started.pid))
+  const memory = residentMiB(processTree(started.pid))
+  const names = target.answers ? ` with ${cluster.size.label} names` : ''
+  console.log(`${target.name}${names}: ready after ${Date.now() - begun} ms, ${memory} MiB`)
+}
+
+/** @returns '' for a server that runs and answers rightly */
+async function check(server: Server, cluster: Cluster, options: Options): Promise<string> {
+  const { child } = server.process
+  const alive = () => child.exitCode === null && child.signalCode === null
+  if (!server.target.answers) {
+    const probe: Query = { qname: 'echo', qtype: 'A', rcode: 'NOERROR', addresses: [] }
+    return untilReady(server.port, probe, TRIES_MS, alive)
+  }
+  const late = await untilReady(server.port, cluster.sample[0], options.loadSeconds * 1000, alive)
+  return late || wrongAnswers(server.port, cluster.sample)
+}
+
+function startGenerator(core: number): ChildProcess {
+  const command = ['-c', String(core), process.execPath, join(import.meta.dirname, 'serve/generator.ts')]
+  return spawn('taskset', command, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+}
+
+async function measureRounds(
+  options: Options,
+  clusters: readonly Cluster[],
+  servers: readonly Server[],
+  generator: ChildProcess,
+  interrupted: AbortSignal,
+): Promise<Sample[]> {
+  const scenarios = listScenarios(options)
+  const runs = options.rounds * scenarios.length * (servers.length / clusters.length)
+  console.log(
+    `${scenarios.length} scenarios, ${options.rounds} rounds: about ${Math.ceil(runs * (options.seconds + 0.2))} s`,
+  )
+  const softirqPid = softirqThread(options.serverCore)
+  const samples: Sample[] = []
+  for (let round = 0; round < options.rounds; round++) {
+    for (const scenario of scenarios) {
+      const cluster = clusters.find((each) => each.size.label === scenario.size)
+      if (!cluster) continue
+      for (const server of servers) {
+        if (server.target.answers && server.size !== scenario.size) continue
+        if (interrupted.aborted) return samples
+        const result = await request(generator, {
+          tablePath: cluster.tables.get(scenario.mix) ?? '',
+          port: server.port,
+          sockets: scenario.sockets,
+          outstanding: scenario.outstanding,
+          warmMs: WARM_MS,
+          countMs: options.seconds * 1000,
+          pids: processTree(server.process.pid),
+          softirqPid,
+        })
+        samples.push({ scenario, target: server.target.name, round, result })
+      }
+    }
+    if (process.stderr.isTTY) process.stderr.write(`\rround ${round + 1} of ${options.rounds} `)
+  }
+  return samples
+}
+
+/** Saturation in every combination; small batches once, where their cost shows most. */
+function listScenarios(options: Options): Scenario[] {
+  const scenarios: Scenario[] = []
+  for (const outstanding of options.outstanding) {
+    const small = outstanding < SMALL_OUTSTANDING
+    for (const size of small ? options.sizes.slice(0, 1) : options.sizes) {
+      for (const mix of small ? options.mixes.slice(-1) : options.mixes) {
+        if (mix === 'uniform' && size !== options.sizes.at(-1)) continue
+        for (const sockets of small ? options.sockets.slice(0, 1) : options.sockets) {
+          scenarios.push({ size, mix, sockets, outstanding })
+        }
+      }
+    }
+  }
+  return scenarios
+}
+
+function request(generator: ChildProcess, run: Run): Promise<Result> {
+  return new Promise((resolve, reject) => {
+    const onExit = () => reject(new Error('the generator ended'))
+    generator.once('exit', onExit)
+    generator.once('message', (result) => {
+      generator.off('exit', onExit)
+      resolve(result as Result)
+    })
+    generator.send(run)
+  })
+}
+
+function machine(): object {
+  const versions: Record<string, string> = { node: process.version, kernel: release() }
+  for (const [program, flag] of [
+    ['knotd', '--version'],
+    ['nsd', '-v'],
+    ['gdnsd', 'version'],
+  ]) {
+    try {
+      const env = { ...process.env, PATH: `${process.env.PATH}:/usr/sbin` }
+      versions[program] = execFileSync('sh', ['-c', `${program} ${flag} 2>&1 | head -n 1`], { env })
+        .toString()
+        .trim()
+    } catch {
+      // Not there: it was skipped aloud.
+    }
+  }
+  return { cpu: cpus()[0]?.model, cores: cpus().length, ...versions }
+}
+
+await main().catch((error: Error) => {
+  console.error(`bench:serve: ${error.message}`)
+  process.exitCode = 1
+})

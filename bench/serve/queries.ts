@@ -1,0 +1,174 @@
+// Queries of a measurement, drawn once from a seed and put on the wire once: the generator only points at them. Each
+// keeps what the right answer is, so that a server can be checked before it is measured.
+
+import { type ClusterSize, nameCount, namespaceName, serviceModel, ZONE } from './cluster.ts'
+
+/**
+ * positive: names that exist, asked for a type they have. nxdomain: what a Pod's search path asks in vain. mixed: 65 %
+ * nxdomain, A:AAAA 52:48 throughout (so that some positive names answer NODATA). All three draw names by Zipf's law;
+ * uniform is positive with every name equally likely.
+ */
+export type Mix = 'positive' | 'nxdomain' | 'mixed' | 'uniform'
+
+/** All mixes. */
+export const MIXES: readonly Mix[] = ['positive', 'nxdomain', 'mixed', 'uniform']
+
+/** One query and the answer it must get. */
+export interface Query {
+  /** Without the trailing dot. */
+  readonly qname: string
+  readonly qtype: 'A' | 'AAAA'
+  readonly rcode: 'NOERROR' | 'NXDOMAIN'
+  /** Textual, in any order; empty for NODATA and NXDOMAIN. */
+  readonly addresses: readonly string[]
+}
+
+const NXDOMAIN_SHARE = 0.65
+const A_SHARE = 0.52
+const QTYPE_A = 1
+const QTYPE_AAAA = 28
+
+const HOSTS = ['www', 'api', 'cdn', 'static', 'login', 's3', 'metrics', 'registry', 'hooks', 'auth']
+const DOMAINS = [
+  'example.com',
+  'example.org',
+  'shop.example.net',
+  'eu-west-1.cloud.example',
+  'pay.example',
+  'tracker.example.io',
+]
+
+/**
+ * A number generator of 32 bits of state (mulberry32): the same seed gives the same run everywhere.
+ *
+ * @returns a function giving numbers in 0 (inclusive) to 1 (exclusive)
+ */
+export function seededRandom(seed: number): () => number {
+  let state = seed | 0
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let t = Math.imul(state ^ (state >>> 15), 1 | state)
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
+    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296
+  }
+}
+
+/** Draws `count` queries of a mix over a cluster, the same ones for the same seed. */
+export function drawQueries(size: ClusterSize, mix: Mix, count: number, seed: number): Query[] {
+  const random = seededRandom(seed)
+  const names = nameCount(size)
+  // The most popular name is the second Service: one address, as the most popular ones of a cluster have.
+  const drawName =
+    mix === 'uniform'
+      ? () => Math.floor(random() * names)
+      : scattered(zipf(names, random), names, 1 + size.endpointsPerService)
+  const drawNamespace = zipf(size.namespaces, random)
+  const queries: Query[] = []
+  for (let i = 0; i < count; i++) {
+    const missing = mix === 'nxdomain' || (mix === 'mixed' && random() < NXDOMAIN_SHARE)
+    const wanted = random() < A_SHARE ? 'A' : 'AAAA'
+    if (missing) {
+      queries.push({ qname: missingName(size, random, drawNamespace), qtype: wanted, rcode: 'NXDOMAIN', addresses: [] })
+    } else {
+      queries.push(existing(size, drawName(), wanted, mix !== 'mixed'))
+    }
+  }
+  return queries
+}
+
+/**
+ * Query messages, one after another: length (16 bits, big-endian), then the message as a stub resolver sends it (RD set,
+ * no EDNS), the low 16 bits of its place as ID.
+ */
+export function encodeTable(queries: readonly Query[]): Uint8Array {
+  let length = 0
+  for (const query of queries) length += 2 + 12 + query.qname.length + 2 + 4
+  const table = Buffer.alloc(length)
+  let at = 0
+  queries.forEach((query, index) => {
+    at = encodeQuery(table, at, query, index & 0xffff)
+  })
+  return table
+}
+
+function encodeQuery(table: Buffer, start: number, query: Query, id: number): number {
+  const messageLength = 12 + query.qname.length + 2 + 4
+  let at = table.writeUInt16BE(messageLength, start)
+  at = table.writeUInt16BE(id, at)
+  at = table.writeUInt16BE(0x0100, at)
+  at = table.writeUInt16BE(1, at) + 6
+  for (const label of query.qname.split('.')) {
+    at = table.writeUInt8(label.length, at)
+    at += table.write(label, at, 'latin1')
+  }
+  at = table.writeUInt8(0, at)
+  at = table.writeUInt16BE(query.qtype === 'A' ? QTYPE_A : QTYPE_AAAA, at)
+  return table.writeUInt16BE(1, at)
+}
+
+/** A name that exists, by its number: a Service and behind it its endpoints, Service after Service. */
+function existing(size: ClusterSize, name: number, wanted: 'A' | 'AAAA', mustHave: boolean): Query {
+  const perService = 1 + size.endpointsPerService
+  const service = serviceModel(size, Math.floor(name / perService))
+  const owner = `${service.name}.${service.namespace}.svc.${ZONE}`
+  const endpoint = service.endpoints[(name % perService) - 1]
+  const headless = service.clusterIps.length === 0
+  const holders = endpoint ? [endpoint] : headless ? service.endpoints : []
+  const all = [...holders.flatMap((each) => [each.ipv4, each.ipv6])].filter((address) => address !== '')
+  if (!endpoint && !headless) all.push(...service.clusterIps)
+  const has6 = all.some((address) => address.includes(':'))
+  const qtype = mustHave && !has6 ? 'A' : wanted
+  const addresses = all.filter((address) => address.includes(':') === (qtype === 'AAAA'))
+  return { qname: endpoint ? `${endpoint.label}.${owner}` : owner, qtype, rcode: 'NOERROR', addresses }
+}
+
+/** What a resolver with the search list of a Pod asks before it comes to the right name, or for a Service that is gone. */
+function missingName(size: ClusterSize, random: () => number, drawNamespace: () => number): string {
+  const namespace = namespaceName(drawNamespace())
+  const kind = random()
+  if (kind < 0.7) {
+    const host = `${HOSTS[Math.floor(random() * HOSTS.length)]}.${DOMAINS[Math.floor(random() * DOMAINS.length)]}`
+    if (kind < 0.4) return `${host}.${namespace}.svc.${ZONE}`
+    return kind < 0.55 ? `${host}.svc.${ZONE}` : `${host}.${ZONE}`
+  }
+  const service = serviceModel(size, Math.floor(random() * size.services))
+  if (kind < 0.85) return `${service.name}.${service.namespace}.${namespace}.svc.${ZONE}`
+  if (kind < 0.9) return `${service.name}.${service.namespace}.svc.${ZONE}.${namespace}.svc.${ZONE}`
+  return `${service.name}-canary.${service.namespace}.svc.${ZONE}`
+}
+
+/** Ranks 0..count-1 with probability falling as 1/(rank+1). */
+function zipf(count: number, random: () => number): () => number {
+  const cumulated = new Float64Array(count)
+  let sum = 0
+  for (let rank = 0; rank < count; rank++) {
+    sum += 1 / (rank + 1)
+    cumulated[rank] = sum
+  }
+  return () => {
+    const point = random() * sum
+    let low = 0
+    let high = count - 1
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (cumulated[middle] > point) high = middle
+      else low = middle + 1
+    }
+    return low
+  }
+}
+
+/**
+ * Neighbours in rank are put far apart in number, so that popular names are not neighbours in the trie as well. Rank 0
+ * becomes `first`.
+ */
+function scattered(draw: () => number, count: number, first: number): () => number {
+  let step = Math.floor(count * 0.618_033_988_75)
+  while (divisor(step, count) !== 1) step++
+  // Below 2^53 while count stays below 90 million.
+  return () => (draw() * step + first) % count
+}
+
+function divisor(a: number, b: number): number {
+  return b === 0 ? a : divisor(b, a % b)
+}

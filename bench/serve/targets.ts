@@ -1,0 +1,146 @@
+// What is measured: how each server is started on one core with the names of one cluster. Peers run as their packages
+// ship them, told only where to listen, to use one core for UDP, and to keep their files in a folder of ours.
+
+import { execFileSync } from 'node:child_process'
+import { existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { ZONE } from './cluster.ts'
+import { findProgram } from './process.ts'
+
+/** What a target needs to know to be started. */
+export interface Setting {
+  /** Exists, empty, the target's own. */
+  readonly folder: string
+  readonly port: number
+  readonly manifests: string
+  readonly zoneFile: string
+}
+
+/** One server that can be measured. */
+export interface Target {
+  readonly name: string
+  /** Whether it serves names; the echoes only flip a bit. */
+  readonly answers: boolean
+  /** '' = can run here, otherwise why not. */
+  missing(): string
+  /** Writes the configuration and says what to execute (without pinning). */
+  prepare(setting: Setting): string[]
+}
+
+const ADDRESS = '127.0.0.1'
+const HERE = import.meta.dirname
+const ROOT = join(HERE, '../..')
+
+/** In the order in which a round visits them. */
+export const TARGETS: readonly Target[] = [
+  {
+    name: 'echo',
+    answers: false,
+    missing: () => '',
+    prepare: ({ port }) => [process.execPath, join(HERE, 'echo.ts'), String(port)],
+  },
+  {
+    name: 'echo-c',
+    answers: false,
+    missing: () => lacking('cc'),
+    prepare: ({ folder, port }) => {
+      const program = join(folder, 'echo')
+      execFileSync('cc', ['-O2', '-o', program, join(HERE, 'echo.c')])
+      return [program, String(port)]
+    },
+  },
+  {
+    name: 'peregrine',
+    answers: true,
+    missing: () => (existsSync(join(ROOT, 'bin/peregrine')) ? '' : 'bin/peregrine is not there'),
+    prepare: ({ port, manifests }) =>
+      [join(ROOT, 'bin/peregrine'), 'serve', '--manifests', manifests, '-dns.port', String(port)].concat([
+        '--workers',
+        '1',
+        '--listen',
+        ADDRESS,
+      ]),
+  },
+  { name: 'knot', answers: true, missing: () => lacking('knotd'), prepare: prepareKnot },
+  { name: 'nsd', answers: true, missing: () => lacking('nsd'), prepare: prepareNsd },
+  { name: 'gdnsd', answers: true, missing: () => lacking('gdnsd'), prepare: prepareGdnsd },
+]
+
+function lacking(program: string): string {
+  return findProgram(program) ? '' : `${program} is not installed (bench/install-peers)`
+}
+
+function prepareKnot({ folder, port, zoneFile }: Setting): string[] {
+  const conf = join(folder, 'knot.conf')
+  writeFileSync(
+    conf,
+    `server:
+  rundir: "${folder}"
+  pidfile: "${folder}/knot.pid"
+  listen: ${ADDRESS}@${port}
+  udp-workers: 1
+  tcp-workers: 1
+  background-workers: 1
+log:
+  - target: stderr
+    any: info
+database:
+  storage: "${folder}"
+template:
+  - id: default
+    storage: "${folder}"
+    semantic-checks: off
+    zonefile-sync: -1
+    journal-content: none
+zone:
+  - domain: ${ZONE}
+    file: "${zoneFile}"
+`,
+  )
+  return [findProgram('knotd'), '-c', conf]
+}
+
+function prepareNsd({ folder, port, zoneFile }: Setting): string[] {
+  const conf = join(folder, 'nsd.conf')
+  writeFileSync(
+    conf,
+    `server:
+  server-count: 1
+  ip-address: ${ADDRESS}@${port}
+  username: ""
+  chroot: ""
+  zonesdir: "${folder}"
+  database: ""
+  zonelistfile: "${folder}/zone.list"
+  xfrdfile: "${folder}/xfrd.state"
+  xfrdir: "${folder}"
+  pidfile: "${folder}/nsd.pid"
+  logfile: "${folder}/nsd.log"
+  rrl-ratelimit: 0
+remote-control:
+  control-enable: no
+zone:
+  name: ${ZONE}
+  zonefile: "${zoneFile}"
+`,
+  )
+  return [findProgram('nsd'), '-d', '-c', conf]
+}
+
+function prepareGdnsd({ folder, port, zoneFile }: Setting): string[] {
+  for (const name of ['zones', 'run', 'state']) mkdirSync(join(folder, name))
+  // The zone's name is the file's.
+  symlinkSync(zoneFile, join(folder, 'zones', ZONE))
+  writeFileSync(
+    join(folder, 'config'),
+    `options => {
+  listen => ${ADDRESS}:${port}
+  udp_threads => 1
+  tcp_threads => 1
+  run_dir => ${folder}/run
+  state_dir => ${folder}/state
+}
+`,
+  )
+  return [findProgram('gdnsd'), '-c', folder, 'start']
+}
