@@ -29,8 +29,10 @@ export const AF_INET = 2
 export const AF_INET6 = 10
 export const SOL_SOCKET = 1
 export const SO_REUSEADDR = 2
+export const SO_SNDBUF = 7
 export const SO_RCVBUF = 8
 export const SO_REUSEPORT = 15
+export const SO_SNDBUFFORCE = 32
 export const SO_RCVBUFFORCE = 33
 export const SO_MEMINFO = 55
 export const IPPROTO_IP = 0
@@ -280,6 +282,8 @@ export const PROBES: readonly (readonly [expression: string, value: number])[] =
   ['AF_INET6', AF_INET6],
   ['SOL_SOCKET', SOL_SOCKET],
   ['SO_REUSEADDR', SO_REUSEADDR],
+  ['SO_SNDBUF', SO_SNDBUF],
+  ['SO_SNDBUFFORCE', SO_SNDBUFFORCE],
   ['SO_RCVBUF', SO_RCVBUF],
   ['SO_REUSEPORT', SO_REUSEPORT],
   ['SO_RCVBUFFORCE', SO_RCVBUFFORCE],
