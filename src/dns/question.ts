@@ -1,0 +1,181 @@
+// Reading a query in place: header, question and OPT, in one walk. Hot: nothing is allocated, nothing thrown.
+// RFC 1035 §4.1, RFC 6891 §6.1 for OPT, RFC 4343 for case.
+
+import { childHash, FOLD, LABEL_COUNT_MAX, labelHashStart, labelHashStep, NAME_LENGTH_MAX, ROOT_HASH } from './name.ts'
+
+// Verdicts of readQuery().
+/** A query to look up. */
+export const QUERY = 0
+/** Not to be answered: a runt, or a response. */
+export const DROP = 1
+/** To be answered FORMERR with a bare header. */
+export const MALFORMED = 2
+/** To be answered NOTIMP with a bare header: another opcode than QUERY. */
+export const OTHER_OPCODE = 3
+/** To be answered REFUSED: another class than IN. */
+export const OTHER_CLASS = 4
+/** To be answered BADVERS: EDNS version over 0 (RFC 6891 §6.1.3). */
+export const OTHER_EDNS = 5
+
+export type Verdict =
+  | typeof QUERY
+  | typeof DROP
+  | typeof MALFORMED
+  | typeof OTHER_OPCODE
+  | typeof OTHER_CLASS
+  | typeof OTHER_EDNS
+
+/** Octets of a message header. */
+export const HEADER_LENGTH = 12
+
+const TYPE_OPT = 41
+const CLASS_IN = 1
+const POINTER = 0xc0
+const ADDITIONAL_MAX = 2 // OPT and TSIG
+const UDP_SIZE_MIN = 512
+
+/** One query as read. One object is used again and again; the last readQuery() or readName() says what is in it. */
+export class Query {
+  /** QNAME in wire form, folded, root octet included: octets [0, nameLength). */
+  readonly key = new Uint8Array(NAME_LENGTH_MAX + 1)
+  nameLength = 0
+  /** Labels without the root; label i, leftmost 0, starts in `key` at labelStart[i]; labelStart[labelCount] is the root octet. */
+  labelCount = 0
+  readonly labelStart = new Uint8Array(LABEL_COUNT_MAX + 1)
+  /** suffixHash[i]: hash of the name that begins with label i; suffixHash[0] is QNAME's. */
+  readonly suffixHash = new Int32Array(LABEL_COUNT_MAX + 1)
+  type = 0
+  /** First octet behind the question, counted from the start of the message; 0 if the question did not parse. */
+  questionEnd = 0
+  hasOpt = false
+  /** Requestor's UDP payload size, 512 at least; 512 without OPT. */
+  udpSize = UDP_SIZE_MIN
+  dnssecOk = false
+}
+
+/**
+ * Reads the message at packet[start, start + length) into `query`.
+ * Never looks outside of it, whatever it holds. What stands behind the last record is ignored.
+ */
+export function readQuery(query: Query, packet: Uint8Array, start: number, length: number): Verdict {
+  query.questionEnd = 0
+  query.hasOpt = false
+  query.dnssecOk = false
+  query.udpSize = UDP_SIZE_MIN
+  if (length < HEADER_LENGTH) return DROP
+  const flags = packet[start + 2]
+  if ((flags & 0x80) !== 0) return DROP
+  if ((flags & 0x78) !== 0) return OTHER_OPCODE
+  if (count(packet, start + 4) !== 1) return MALFORMED
+  const records = count(packet, start + 6) + count(packet, start + 8) + count(packet, start + 10)
+  if (count(packet, start + 6) > 1 || count(packet, start + 8) > 1) return MALFORMED
+  if (count(packet, start + 10) > ADDITIONAL_MAX) return MALFORMED
+
+  const end = start + length
+  let at = readName(query, packet, start + HEADER_LENGTH, end)
+  if (at === 0 || at + 4 > end) return MALFORMED
+  query.type = count(packet, at)
+  const qclass = count(packet, at + 2)
+  at += 4
+  const questionEnd = at - start
+
+  let version = 0
+  if (records > 0) {
+    let beforeAdditional = count(packet, start + 6) + count(packet, start + 8)
+    for (let i = 0; i < records; i++) {
+      const owner = at
+      at = skipName(packet, start, at, end)
+      if (at === 0 || at + 10 > end) return MALFORMED
+      const rdata = at + 10
+      const next = rdata + count(packet, at + 8)
+      if (next > end) return MALFORMED
+      if (count(packet, at) === TYPE_OPT) {
+        if (beforeAdditional > 0 || query.hasOpt || packet[owner] !== 0) return MALFORMED
+        if (!optionsParse(packet, rdata, next)) return MALFORMED
+        query.hasOpt = true
+        query.udpSize = Math.max(count(packet, at + 2), UDP_SIZE_MIN)
+        version = packet[at + 5]
+        query.dnssecOk = (packet[at + 6] & 0x80) !== 0
+      }
+      if (beforeAdditional > 0) beforeAdditional--
+      at = next
+    }
+  }
+  query.questionEnd = questionEnd
+  if (qclass !== CLASS_IN) return OTHER_CLASS
+  return version > 0 ? OTHER_EDNS : QUERY
+}
+
+/**
+ * Reads the uncompressed name at packet[at, end) into key, labels and hashes of `query`, folding while walking.
+ * A pointer is malformed here: nothing that a question may point to comes before it.
+ * @returns the first octet behind the name, or 0 if there is no well-formed name
+ */
+export function readName(query: Query, packet: Uint8Array, at: number, end: number): number {
+  const { key, labelStart, suffixHash } = query
+  let keyAt = 0
+  let labels = 0
+  for (;;) {
+    if (at >= end) return 0
+    const length = packet[at++]
+    if (length === 0) break
+    if (length >= 64 || at + length >= end || keyAt + length + 2 > NAME_LENGTH_MAX) return 0
+    labelStart[labels] = keyAt
+    key[keyAt++] = length
+    let hash = labelHashStart(length)
+    for (const labelEnd = at + length; at < labelEnd; at++) {
+      const octet = FOLD[packet[at]]
+      key[keyAt++] = octet
+      hash = labelHashStep(hash, octet)
+    }
+    suffixHash[labels++] = hash
+  }
+  key[keyAt] = 0
+  labelStart[labels] = keyAt
+  query.nameLength = keyAt + 1
+  query.labelCount = labels
+  let hash = ROOT_HASH
+  for (let i = labels - 1; i >= 0; i--) {
+    hash = childHash(hash, suffixHash[i])
+    suffixHash[i] = hash
+  }
+  return at
+}
+
+/** Steps over a name that may be compressed; pointers must lead strictly backwards. 0 if it is malformed. */
+function skipName(packet: Uint8Array, start: number, at: number, end: number): number {
+  let behind = 0
+  let bound = at
+  let nameLength = 1
+  for (;;) {
+    if (at >= end) return 0
+    const length = packet[at]
+    if (length === 0) return behind === 0 ? at + 1 : behind
+    if (length < 64) {
+      nameLength += length + 1
+      if (nameLength > NAME_LENGTH_MAX) return 0
+      at += length + 1
+      continue
+    }
+    if (length < POINTER || at + 2 > end) return 0
+    if (behind === 0) behind = at + 2
+    const target = start + (((length & 0x3f) << 8) | packet[at + 1])
+    // Each jump leads before the piece it came from, so a chain of pointers ends.
+    if (target >= bound || target < start + HEADER_LENGTH) return 0
+    bound = target
+    at = target
+  }
+}
+
+/** Do the octets [at, end) divide into whole options (RFC 6891 §6.1.2)? */
+function optionsParse(packet: Uint8Array, at: number, end: number): boolean {
+  while (at < end) {
+    if (at + 4 > end) return false
+    at += 4 + count(packet, at + 2)
+  }
+  return at === end
+}
+
+function count(packet: Uint8Array, at: number): number {
+  return (packet[at] << 8) | packet[at + 1]
+}

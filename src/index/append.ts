@@ -1,0 +1,243 @@
+// Copying RRsets of the index behind the question of a response. Hot: nothing is allocated.
+// Whole records only; the first one that does not fit ends the section and sets `truncated` (RFC 2181 §9).
+
+import type { Response } from '../dns/response.ts'
+import { writeUint32 } from '../dns/response.ts'
+import {
+  CLAIMS,
+  FLAT,
+  NAMES,
+  nameOctets,
+  nameParent,
+  RAW,
+  type Region,
+  rrsetCount,
+  rrsetData,
+  rrsetEncoding,
+  rrsetType,
+  SRV,
+} from './layout.ts'
+
+const TYPE_A = 1
+const TYPE_AAAA = 28
+const CLASS_IN = 1
+const POINTER_MAX = 0x3fff
+const CLAIM_WORDS = 3
+const TARGETS_MAX = 4096 // more records with a name than 64 KiB can hold
+
+/** Where in the message the target of each record written last begins: what its additional addresses point to. */
+const targetOffset = new Int32Array(TARGETS_MAX)
+
+/** Offset in the message of the target that appendRrset() wrote for its first record: where a CNAME's chain goes on. */
+export function firstTargetOffset(): number {
+  return targetOffset[0]
+}
+
+/**
+ * Appends `rrset` to the answer section, its addresses beginning with the `rotation`-th (any int32 >= 0), and then the
+ * addresses of its targets to the additional section.
+ *
+ * @param owner  offset in the message of the name that owns the records, below 2^14
+ * @param ttl    for records that are not stored with one (SRV, CNAME, NS, PTR)
+ */
+export function appendRrset(
+  response: Response,
+  packet: Uint8Array,
+  region: Region,
+  rrset: number,
+  rotation: number,
+  owner: number,
+  ttl: number,
+): void {
+  const encoding = rrsetEncoding(region.words, rrset)
+  if (encoding === FLAT) appendFlat(response, packet, region, rrset, rotation, owner)
+  else if (encoding === RAW) appendRaw(response, packet, region, rrset, owner)
+  else appendTargets(response, packet, region, rrset, encoding, owner, ttl)
+}
+
+function appendFlat(
+  response: Response,
+  packet: Uint8Array,
+  region: Region,
+  rrset: number,
+  rotation: number,
+  owner: number,
+): void {
+  const { words, octets } = region
+  const count = rrsetCount(words, rrset)
+  const stride = rrsetType(words, rrset) === TYPE_A ? 16 : 28
+  const first = rrsetData(rrset) << 2
+  let at = response.at
+  let index = count === 1 ? 0 : rotation % count
+  let written = 0
+  for (; written < count && at + stride <= response.limit; written++) {
+    const from = first + index * stride
+    packet[at] = 0xc0 | (owner >> 8)
+    packet[at + 1] = owner
+    for (let i = 2; i < stride; i++) packet[at + i] = octets[from + i]
+    at += stride
+    if (++index === count) index = 0
+  }
+  response.at = at
+  response.answerCount += written
+  if (written < count) response.truncated = true
+}
+
+function appendRaw(response: Response, packet: Uint8Array, region: Region, rrset: number, owner: number): void {
+  const { words, octets } = region
+  let word = rrsetData(rrset)
+  for (let record = rrsetCount(words, rrset); record > 0; record--) {
+    const length = words[word]
+    const from = (word + 1) << 2
+    if (response.at + length > response.limit) {
+      response.truncated = true
+      return
+    }
+    const { at } = response
+    packet[at] = 0xc0 | (owner >> 8)
+    packet[at + 1] = owner
+    for (let i = 2; i < length; i++) packet[at + i] = octets[from + i]
+    response.at = at + length
+    response.answerCount++
+    word += 1 + ((length + 3) >> 2)
+  }
+}
+
+/** SRV, CNAME, NS, PTR: a fixed part, and a target written out in full (RFC 2782 and RFC 3597 §4 forbid more for SRV). */
+function appendTargets(
+  response: Response,
+  packet: Uint8Array,
+  region: Region,
+  rrset: number,
+  encoding: number,
+  owner: number,
+  ttl: number,
+): void {
+  const { words } = region
+  const count = rrsetCount(words, rrset)
+  const type = rrsetType(words, rrset)
+  const stride = encoding === SRV ? 2 : encoding === CLAIMS ? CLAIM_WORDS : 1
+  const fixed = encoding === SRV ? 6 : 0
+  let word = rrsetData(rrset) + (encoding === CLAIMS ? 1 : 0)
+  for (let record = 0; record < count; record++, word += stride) {
+    const { at } = response
+    const rdata = at + 12
+    const behind =
+      rdata + fixed > response.limit ? 0 : writeNameAt(response, packet, region, rdata + fixed, words[word])
+    if (behind === 0) {
+      response.truncated = true
+      return
+    }
+    writeHead(packet, at, owner, type, ttl, behind - rdata)
+    if (encoding === SRV) {
+      const portAndWeight = words[word + 1]
+      packet[rdata] = 0
+      packet[rdata + 1] = 0
+      packet[rdata + 2] = portAndWeight >>> 24
+      packet[rdata + 3] = portAndWeight >>> 16
+      packet[rdata + 4] = portAndWeight >>> 8
+      packet[rdata + 5] = portAndWeight
+    }
+    targetOffset[record] = rdata + fixed - response.start
+    response.at = behind
+    response.answerCount++
+  }
+  if (encoding === SRV || encoding === NAMES) appendAdditional(response, packet, region, rrset, word, stride, ttl)
+}
+
+function appendAdditional(
+  response: Response,
+  packet: Uint8Array,
+  region: Region,
+  rrset: number,
+  additional: number,
+  stride: number,
+  ttl: number,
+): void {
+  const { words, octets } = region
+  let word = additional + 1
+  for (let left = words[additional]; left > 0; left--) {
+    const record = words[word] & 0x7fffffff
+    const length = words[word] < 0 ? 16 : 4
+    const from = (word + 1) << 2
+    word += 1 + (length >> 2)
+    let { at } = response
+    const owner = targetOffset[record]
+    if (owner > POINTER_MAX) {
+      // Too far into a large TCP message for a pointer: the name again.
+      const target = words[rrsetData(rrset) + record * stride]
+      const behind = at + 2 > response.limit ? 0 : writeNameAt(response, packet, region, at, target)
+      if (behind === 0 || behind + 10 + length > response.limit) {
+        response.truncated = true
+        return
+      }
+      at = behind - 2
+    } else if (at + 12 + length > response.limit) {
+      response.truncated = true
+      return
+    }
+    const high = packet[at]
+    const low = packet[at + 1]
+    writeHead(packet, at, owner, length === 16 ? TYPE_AAAA : TYPE_A, ttl, length)
+    if (owner > POINTER_MAX) {
+      packet[at] = high
+      packet[at + 1] = low
+    }
+    for (let i = 0; i < length; i++) packet[at + 12 + i] = octets[from + i]
+    response.at = at + 12 + length
+    response.additionalCount++
+  }
+}
+
+/** Fixed part of a record whose owner is a pointer. */
+function writeHead(
+  packet: Uint8Array,
+  at: number,
+  owner: number,
+  type: number,
+  ttl: number,
+  rdataLength: number,
+): void {
+  packet[at] = 0xc0 | (owner >> 8)
+  packet[at + 1] = owner
+  packet[at + 2] = type >> 8
+  packet[at + 3] = type
+  packet[at + 4] = 0
+  packet[at + 5] = CLASS_IN
+  writeUint32(packet, at + 6, ttl)
+  packet[at + 10] = rdataLength >> 8
+  packet[at + 11] = rdataLength
+}
+
+/** Appends one address record made on the spot: pods by address, additional data of no RRset. */
+export function appendAddress(
+  response: Response,
+  packet: Uint8Array,
+  octets: Uint8Array,
+  length: number,
+  owner: number,
+  ttl: number,
+): void {
+  const { at } = response
+  if (at + 12 + length > response.limit) {
+    response.truncated = true
+    return
+  }
+  writeHead(packet, at, owner, length === 16 ? TYPE_AAAA : TYPE_A, ttl, length)
+  for (let i = 0; i < length; i++) packet[at + 12 + i] = octets[i]
+  response.at = at + 12 + length
+  response.answerCount++
+}
+
+/** Writes a name of the index, uncompressed, at packet[at]; returns the octet behind, or 0 if it does not fit. */
+function writeNameAt(response: Response, packet: Uint8Array, region: Region, at: number, name: number): number {
+  const { words, octets } = region
+  do {
+    const from = nameOctets(name)
+    const count = octets[from]
+    if (at + count > response.limit) return 0
+    for (let i = 1; i <= count; i++) packet[at++] = octets[from + i]
+    name = nameParent(words, name)
+  } while (name !== 0)
+  return at
+}

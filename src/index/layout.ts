@@ -1,0 +1,317 @@
+// The index region: every structure in it, drawn, with its accessors. Nobody else knows an offset.
+//
+// The region is one SharedArrayBuffer seen as int32 words (`words`) and as octets (`octets`). Everything is referred to by
+// the index of its first word (a *ref*); ref 0 means "none". Only the writer writes, and only to what no reader can reach
+// yet, except for the atomic words of the header and the writer's own counters in names.
+//
+// Header
+//   +0 magic   +1 layout version   +2 ROOT, atomic: ref of the published root   +3 capacity in words
+//   +16 readers: READERS_MAX lines of 16 words; word 0 of a line, atomic: what that reader holds (see reader.ts)
+//
+// Root: one published version
+//   +0 trie: ref of the topmost trie node   +1 version, 1..2^31-1   +2 serial of the zones' SOA   +3 count of names
+//
+// Trie node: a compressed hash-array mapped prefix trie (CHAMP) over the 32-bit hash of the name, 5 bits a level
+//   +0 stamp: version of the transaction that made it; the writer may change a node in place while that is its own
+//   +1 data map: which of the 32 slots hold an entry   +2 node map: which hold a child node (never both)
+//   +3 entries, in order of slots: (name, block) each; then children, in order of slots
+// Below the last level (hash used up) a node is a plain list: +1 count, +2 zero, +3 entries.
+//
+// Name: a name in the index, or one that records point at
+//   +0 parent: the name that follows, 0 for an apex   +1 hash of the whole name
+//   +2 children: names in the index whose parent this is   (writer only)
+//   +3 uses: places that hold this ref: trie entry, children, records   (writer only)
+//   +4 octets: count, then `count` octets of wire form: one label, or the whole wire form of an apex, root octet included
+//
+// Block: the RRsets of one name
+//   +0 count of RRsets | flags << 8   +1 size of the block in words   +2 RRsets, one after another
+// RRset
+//   +0 type | encoding << 16   +1 count of records in an answer   +2 size of the RRset in words   +3 data
+// Data by encoding
+//   FLAT   records in wire form, of equal length (16 octets of A, 28 of AAAA), owner = pointer to the question
+//   NAMES  a ref of the target for each record (CNAME, NS); then additional addresses as for SRV
+//   SRV    (target ref, port | weight << 16) for each record; then
+//          count of additional addresses, each: index of the record whose target owns it | 2^31 if IPv6; 1 or 4 words of address
+//   CLAIMS (PTR) count of claims, then (target ref, rank, creation second) each, best first; the first `count` are answered
+//   RAW    records in wire form, owner = pointer to the question: length in octets, then octets padded to words
+
+const MAGIC = 0x50455245 // 'PERE'
+const LAYOUT_VERSION = 1
+const HEADER_ROOT = 2
+const HEADER_CAPACITY = 3
+const HEADER_READERS = 16
+const READER_LINE_WORDS = 16
+
+/** Most readers that a region can have. */
+export const READERS_MAX = 256
+/** First word that may be allocated. */
+export const FIRST_FREE = HEADER_READERS + READERS_MAX * READER_LINE_WORDS
+
+/** Both views of one region. */
+export interface Region {
+  readonly buffer: SharedArrayBuffer
+  readonly words: Int32Array
+  readonly octets: Uint8Array
+}
+
+/** A region that is not one of ours, or of another version. */
+export class LayoutError extends Error {
+  readonly code = 'INDEX_LAYOUT'
+}
+
+/** Makes the region's header in a new, zeroed buffer. Octets must be a multiple of 4, at most 2^30. */
+export function createRegion(byteLength: number): Region {
+  const region = viewRegion(new SharedArrayBuffer(byteLength))
+  region.words[0] = MAGIC
+  region.words[1] = LAYOUT_VERSION
+  region.words[HEADER_CAPACITY] = region.words.length
+  return region
+}
+
+/** Views of a region made elsewhere. @throws LayoutError if it is none */
+export function attachRegion(buffer: SharedArrayBuffer): Region {
+  const region = viewRegion(buffer)
+  const { words } = region
+  if (words[0] !== MAGIC || words[1] !== LAYOUT_VERSION || words[HEADER_CAPACITY] !== words.length) {
+    throw new LayoutError(`not an index region of layout ${LAYOUT_VERSION}`)
+  }
+  return region
+}
+
+function viewRegion(buffer: SharedArrayBuffer): Region {
+  return { buffer, words: new Int32Array(buffer), octets: new Uint8Array(buffer) }
+}
+
+/** Index of the atomic word that holds the published root. */
+export function rootWord(): number {
+  return HEADER_ROOT
+}
+
+/** Index of the atomic word in which reader `reader` (0..READERS_MAX-1) announces what it holds. */
+export function readerWord(reader: number): number {
+  return HEADER_READERS + reader * READER_LINE_WORDS
+}
+
+// ---- root ----
+
+/** Words of a root. */
+export const ROOT_WORDS = 4
+
+export function rootTrie(words: Int32Array, root: number): number {
+  return words[root]
+}
+export function rootVersion(words: Int32Array, root: number): number {
+  return words[root + 1]
+}
+/** As an unsigned 32-bit number of seconds since 1970. */
+export function rootSerial(words: Int32Array, root: number): number {
+  return words[root + 2] >>> 0
+}
+export function rootNameCount(words: Int32Array, root: number): number {
+  return words[root + 3]
+}
+export function writeRoot(
+  words: Int32Array,
+  root: number,
+  trie: number,
+  version: number,
+  serial: number,
+  names: number,
+) {
+  words[root] = trie
+  words[root + 1] = version
+  words[root + 2] = serial | 0
+  words[root + 3] = names
+}
+
+// ---- trie node ----
+
+/** Words of a node before its entries. */
+export const NODE_HEADER_WORDS = 3
+/** Bits of the hash that one level uses. */
+export const LEVEL_BITS = 5
+/** A node at this shift or deeper is a plain list. */
+export const LIST_SHIFT = 35
+
+export function nodeStamp(words: Int32Array, node: number): number {
+  return words[node]
+}
+export function nodeDataMap(words: Int32Array, node: number): number {
+  return words[node + 1]
+}
+export function nodeNodeMap(words: Int32Array, node: number): number {
+  return words[node + 2]
+}
+/** For a node below the last level. */
+export function listCount(words: Int32Array, node: number): number {
+  return words[node + 1]
+}
+export function nodeEntry(node: number, rank: number): number {
+  return node + 3 + 2 * rank
+}
+export function nodeChild(node: number, entryCount: number, rank: number): number {
+  return node + 3 + 2 * entryCount + rank
+}
+export function entryName(words: Int32Array, entry: number): number {
+  return words[entry]
+}
+export function entryBlock(words: Int32Array, entry: number): number {
+  return words[entry + 1]
+}
+export function writeEntry(words: Int32Array, entry: number, name: number, block: number) {
+  words[entry] = name
+  words[entry + 1] = block
+}
+export function writeNodeHeader(words: Int32Array, node: number, stamp: number, dataMap: number, nodeMap: number) {
+  words[node] = stamp
+  words[node + 1] = dataMap
+  words[node + 2] = nodeMap
+}
+
+/** Count of one bits. */
+export function bitCount(map: number): number {
+  map -= (map >>> 1) & 0x55555555
+  map = (map & 0x33333333) + ((map >>> 2) & 0x33333333)
+  return Math.imul((map + (map >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24
+}
+
+// ---- name ----
+
+const NAME_OCTETS = 4
+
+export function nameParent(words: Int32Array, name: number): number {
+  return words[name]
+}
+export function nameHash(words: Int32Array, name: number): number {
+  return words[name + 1]
+}
+export function nameChildren(words: Int32Array, name: number): number {
+  return words[name + 2]
+}
+export function nameUses(words: Int32Array, name: number): number {
+  return words[name + 3]
+}
+export function addNameChildren(words: Int32Array, name: number, change: number) {
+  words[name + 2] += change
+}
+export function addNameUses(words: Int32Array, name: number, change: number) {
+  words[name + 3] += change
+}
+/** Octet offset, in the region, of the count of octets; the octets follow. */
+export function nameOctets(name: number): number {
+  return (name + NAME_OCTETS) << 2
+}
+/** Words that a name of `octetCount` octets takes. */
+export function nameWords(octetCount: number): number {
+  return NAME_OCTETS + ((octetCount + 4) >> 2)
+}
+export function writeName(words: Int32Array, name: number, parent: number, hash: number) {
+  words[name] = parent
+  words[name + 1] = hash
+  words[name + 2] = 0
+  words[name + 3] = 0
+}
+
+/**
+ * Is `name` what stands in key[start, end)?  `key` is folded wire form, root octet included; `hash` its hash.
+ * The names at and above an apex are compared as one, so a chain ends after a handful of steps.
+ */
+export function nameEquals(
+  words: Int32Array,
+  octets: Uint8Array,
+  name: number,
+  hash: number,
+  key: Uint8Array,
+  start: number,
+  end: number,
+): boolean {
+  if (words[name + 1] !== hash) return false
+  let at = start
+  do {
+    const from = (name + NAME_OCTETS) << 2
+    const count = octets[from]
+    if (at + count > end) return false
+    for (let i = 1; i <= count; i++) if (octets[from + i] !== key[at++]) return false
+    name = words[name]
+  } while (name !== 0)
+  return at === end
+}
+
+// ---- block and RRset ----
+
+export const BLOCK_HEADER_WORDS = 2
+export const RRSET_HEADER_WORDS = 3
+
+/** Encodings of an RRset's data. */
+export const FLAT = 1
+export const NAMES = 2
+export const SRV = 3
+export const CLAIMS = 4
+export const RAW = 5
+
+/** Block flag: a label below that spells an address is that address (pods insecure). */
+export const ADDRESS_BELOW = 1
+/** Block flag: a label below that spells an address means the name with its canonical spelling (pods verified). */
+export const CANONICAL_BELOW = 2
+/** Block flag of a source of synthesis: not for names whose labels below the parent all begin with '_' (OKD). */
+export const WILDCARD_SERVICE = 4
+/** Block flag of a source of synthesis: for all names below the parent. */
+export const WILDCARD_ANY = 8
+
+export function blockRrsetCount(words: Int32Array, block: number): number {
+  return words[block] & 0xff
+}
+export function blockFlags(words: Int32Array, block: number): number {
+  return words[block] >>> 8
+}
+export function blockSize(words: Int32Array, block: number): number {
+  return words[block + 1]
+}
+export function writeBlockHeader(words: Int32Array, block: number, rrsetCount: number, flags: number, size: number) {
+  words[block] = rrsetCount | (flags << 8)
+  words[block + 1] = size
+}
+
+/** The RRset of `type` in `block`, or 0. */
+export function findRrset(words: Int32Array, block: number, type: number): number {
+  const count = words[block] & 0xff
+  let rrset = block + BLOCK_HEADER_WORDS
+  for (let i = 0; i < count; i++) {
+    if ((words[rrset] & 0xffff) === type) return rrset
+    rrset += words[rrset + 2]
+  }
+  return 0
+}
+export function firstRrset(block: number): number {
+  return block + BLOCK_HEADER_WORDS
+}
+export function nextRrset(words: Int32Array, rrset: number): number {
+  return rrset + words[rrset + 2]
+}
+export function rrsetType(words: Int32Array, rrset: number): number {
+  return words[rrset] & 0xffff
+}
+export function rrsetEncoding(words: Int32Array, rrset: number): number {
+  return words[rrset] >>> 16
+}
+export function rrsetCount(words: Int32Array, rrset: number): number {
+  return words[rrset + 1]
+}
+export function rrsetSize(words: Int32Array, rrset: number): number {
+  return words[rrset + 2]
+}
+export function rrsetData(rrset: number): number {
+  return rrset + RRSET_HEADER_WORDS
+}
+export function writeRrsetHeader(
+  words: Int32Array,
+  rrset: number,
+  type: number,
+  encoding: number,
+  count: number,
+  size: number,
+) {
+  words[rrset] = type | (encoding << 16)
+  words[rrset + 1] = count
+  words[rrset + 2] = size
+}

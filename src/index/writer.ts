@@ -1,0 +1,374 @@
+// The one writer of the index: names and their blocks, transactions, publication, reclamation.
+//
+// A transaction begins with the first change after a publication and ends with publish() or abort(). Until publish() no
+// reader sees any of it. Names are created where they are first mentioned and stay only if they end up with records or with
+// names below them; empty non-terminals come and go by themselves (RFC 4592 §2.2.2).
+
+import assert from 'node:assert'
+import { childHash, FOLD, labelTextHash, ROOT_HASH, wireOfLabels } from '../dns/name.ts'
+import { Allocator } from './allocator.ts'
+import { type BlockBuilder, forEachTarget } from './block.ts'
+import {
+  addNameChildren,
+  addNameUses,
+  bitCount,
+  blockSize,
+  entryBlock,
+  entryName,
+  LEVEL_BITS,
+  LIST_SHIFT,
+  listCount,
+  nameChildren,
+  nameHash,
+  nameOctets,
+  nameParent,
+  nameUses,
+  nameWords,
+  nodeChild,
+  nodeDataMap,
+  nodeEntry,
+  nodeNodeMap,
+  type Region,
+  ROOT_WORDS,
+  rootWord,
+  writeName,
+  writeRoot,
+} from './layout.ts'
+import { allHavePassed } from './reader.ts'
+import { Trie } from './trie.ts'
+
+export interface WriterOptions {
+  /** Readers 0..readerCount-1 may hold versions. */
+  readonly readerCount: number
+  /** Overwrite freed memory (tests). */
+  readonly poison?: boolean
+}
+
+/** Figures of the index, for metrics and benchmarks. */
+export interface IndexStats {
+  readonly version: number
+  readonly names: number
+  readonly liveBytes: number
+  readonly reservedBytes: number
+  /** Octets retired that some reader may still look at. */
+  readonly limboBytes: number
+}
+
+interface Limbo {
+  readonly version: number
+  /** ref, size, ref, size, … */
+  readonly retired: number[]
+}
+
+const VERSION_MAX = 0x7fffffff
+const UNINDEXED = -1 // what #findChild returns for a name that has no entry
+
+export class IndexWriter {
+  readonly region: Region
+  readonly #words: Int32Array
+  readonly #octets: Uint8Array
+  readonly #allocator: Allocator
+  readonly #trie: Trie
+  readonly #readerCount: number
+  #version = 0
+  #names = 0
+  #root = 0
+  #publishedTop = 0
+  #publishedNames = 0
+  #inTransaction = false
+  /** Allocated by this transaction and not given back: abort() frees it. */
+  readonly #fresh = new Map<number, number>()
+  #retired: number[] = []
+  /** name, change of children, change of uses, … in order: abort() takes it back. */
+  #counterLog: number[] = []
+  /** Names that may have lost their reason to exist. */
+  #touched: number[] = []
+  readonly #limbo: Limbo[] = []
+  #limboWords = 0
+
+  constructor(region: Region, options: WriterOptions) {
+    this.region = region
+    this.#words = region.words
+    this.#octets = region.octets
+    this.#readerCount = options.readerCount
+    this.#allocator = new Allocator(region, options.poison)
+    this.#trie = new Trie(region.words, {
+      allocate: (size) => this.#allocate(size),
+      free: (ref, size) => {
+        this.#fresh.delete(ref)
+        this.#allocator.free(ref, size)
+      },
+      retire: (ref, size) => this.#retire(ref, size),
+    })
+  }
+
+  get stats(): IndexStats {
+    return {
+      version: this.#version,
+      names: this.#publishedNames,
+      liveBytes: this.#allocator.liveWords * 4 - this.#limboWords * 4,
+      reservedBytes: this.#allocator.reservedWords * 4,
+      limboBytes: this.#limboWords * 4,
+    }
+  }
+
+  /**
+   * A name that ends all chains of names below it: the apex of a zone, or the target of records that lie in no zone.
+   * With `indexed` it gets an entry and stays for good; without, it lives as long as records refer to it.
+   * @throws RegionFullError; NameError never (the caller has checked the labels)
+   */
+  apex(labels: readonly string[], indexed: boolean): number {
+    this.#begin()
+    const wire = wireOfLabels(labels)
+    let hash = ROOT_HASH
+    for (let i = labels.length - 1; i >= 0; i--) hash = childHash(hash, labelTextHash(labels[i]))
+    const name = this.#newName(0, hash, wire, wire.length)
+    if (!indexed) return name
+    this.#trie.insert(name, 0)
+    this.#names++
+    this.#count(name, 1, 1) // counted as its own child: never without reason to exist
+    return name
+  }
+
+  /** The name `label`.`parent`, made if it does not exist. @throws RegionFullError */
+  child(parent: number, label: string): number {
+    this.#begin()
+    const hash = childHash(nameHash(this.#words, parent), labelTextHash(label))
+    const found = this.#findChild(hash, parent, label)
+    if (found !== UNINDEXED) return found
+    const name = this.#newChild(parent, hash, label)
+    this.#trie.insert(name, 0)
+    this.#names++
+    this.#count(name, 0, 1)
+    this.#count(parent, 1, 1)
+    this.#touched.push(name)
+    return name
+  }
+
+  /** The name `label`.`parent` if it exists in the version in the making, else 0. */
+  existingChild(parent: number, label: string): number {
+    const hash = childHash(nameHash(this.#words, parent), labelTextHash(label))
+    const found = this.#findChild(hash, parent, label)
+    return found === UNINDEXED ? 0 : found
+  }
+
+  /** The block of `name` in the version in the making; 0 if it has none. */
+  blockOf(name: number): number {
+    const entry = this.#entryOf(name)
+    return entry === 0 ? 0 : entryBlock(this.#words, entry)
+  }
+
+  /** Gives `name` the RRsets that `builder` holds, in place of what it had. @throws RegionFullError */
+  setBlock(name: number, builder: BlockBuilder): void {
+    this.#begin()
+    const block = this.#allocate(builder.size)
+    builder.write(this.#words, block)
+    forEachTarget(this.#words, block, (target) => this.#count(target, 0, 1))
+    this.#replaceBlock(name, block)
+  }
+
+  /** Takes all RRsets from `name`. */
+  clearBlock(name: number): void {
+    this.#begin()
+    if (this.blockOf(name) !== 0) this.#replaceBlock(name, 0)
+    this.#touched.push(name)
+  }
+
+  /**
+   * Makes everything since the last publication visible to readers at once.
+   * @param serial  SOA serial of the version, seconds since 1970
+   * @returns the version, or 0 if there was nothing to publish
+   * @throws RegionFullError: nothing is published then, call abort()
+   */
+  publish(serial: number): number {
+    if (!this.#inTransaction) return 0
+    this.#sweep()
+    const root = this.#allocate(ROOT_WORDS)
+    assert(this.#trie.top !== 0, 'a version has a trie')
+    writeRoot(this.#words, root, this.#trie.top, this.#version, serial, this.#names)
+    if (this.#root !== 0) this.#retire(this.#root, ROOT_WORDS)
+    // Last of all: a reader that loads the new root must find every word it leads to written.
+    Atomics.store(this.#words, rootWord(), root)
+    this.#root = root
+    this.#publishedTop = this.#trie.top
+    this.#publishedNames = this.#names
+    if (this.#retired.length > 0) {
+      this.#limbo.push({ version: this.#version, retired: this.#retired })
+      for (let i = 1; i < this.#retired.length; i += 2) this.#limboWords += this.#retired[i]
+    }
+    this.#endTransaction()
+    this.reclaim()
+    return this.#version
+  }
+
+  /** Drops everything since the last publication. Names returned since then are no longer valid. */
+  abort(): void {
+    if (!this.#inTransaction) return
+    const log = this.#counterLog
+    // A name that this transaction made and dropped again may be anything by now, but only something that is freed below.
+    for (let i = log.length - 3; i >= 0; i -= 3) {
+      addNameChildren(this.#words, log[i], -log[i + 1])
+      addNameUses(this.#words, log[i], -log[i + 2])
+    }
+    for (const [ref, size] of this.#fresh) this.#allocator.free(ref, size)
+    this.#trie.top = this.#publishedTop
+    this.#names = this.#publishedNames
+    this.#version = this.#version === 1 ? 0 : this.#version - 1
+    this.#endTransaction()
+  }
+
+  /** Gives back memory that every reader has left. Called by publish(); call it also when idle. */
+  reclaim(): void {
+    while (this.#limbo.length > 0 && allHavePassed(this.region, this.#readerCount, this.#limbo[0].version)) {
+      const { retired } = this.#limbo.shift()!
+      for (let i = 0; i < retired.length; i += 2) {
+        this.#allocator.free(retired[i], retired[i + 1])
+        this.#limboWords -= retired[i + 1]
+      }
+    }
+  }
+
+  #begin(): void {
+    if (this.#inTransaction) return
+    this.#inTransaction = true
+    this.#version = this.#version === VERSION_MAX ? 1 : this.#version + 1
+    this.#trie.begin(this.#version)
+  }
+
+  #endTransaction(): void {
+    this.#inTransaction = false
+    this.#fresh.clear()
+    this.#retired = []
+    this.#counterLog = []
+    this.#touched = []
+  }
+
+  #allocate(size: number): number {
+    const ref = this.#allocator.allocate(size)
+    this.#fresh.set(ref, size)
+    return ref
+  }
+
+  #retire(ref: number, size: number): void {
+    if (this.#fresh.delete(ref)) this.#allocator.free(ref, size)
+    else this.#retired.push(ref, size)
+  }
+
+  #count(name: number, children: number, uses: number): void {
+    addNameChildren(this.#words, name, children)
+    addNameUses(this.#words, name, uses)
+    this.#counterLog.push(name, children, uses)
+  }
+
+  #replaceBlock(name: number, block: number): void {
+    const old = this.blockOf(name)
+    this.#trie.update(name, block)
+    if (old === 0) return
+    const dropped: number[] = []
+    forEachTarget(this.#words, old, (target) => dropped.push(target))
+    this.#retire(old, blockSize(this.#words, old))
+    for (const target of dropped) this.#dropUse(target)
+  }
+
+  #dropUse(name: number): void {
+    this.#count(name, 0, -1)
+    if (nameUses(this.#words, name) > 0) return
+    const parent = nameParent(this.#words, name)
+    this.#forget(name)
+    if (parent !== 0) this.#dropUse(parent)
+  }
+
+  #forget(name: number): void {
+    const size = nameWords(this.#octets[nameOctets(name)])
+    this.#retire(name, size)
+  }
+
+  /** Takes out of the trie every touched name that has neither records nor names below it, and so on upwards. */
+  #sweep(): void {
+    const words = this.#words
+    for (const touched of this.#touched) {
+      let name = touched
+      while (name !== 0 && nameUses(words, name) > 0) {
+        const entry = this.#entryOf(name)
+        if (entry === 0 || entryBlock(words, entry) !== 0 || nameChildren(words, name) > 0) break
+        const parent = nameParent(words, name)
+        this.#trie.remove(name)
+        this.#names--
+        if (parent !== 0) this.#count(parent, -1, 0)
+        this.#dropUse(name)
+        name = parent
+      }
+    }
+    this.#touched = []
+  }
+
+  #newChild(parent: number, hash: number, label: string): number {
+    const scratch = new Uint8Array(label.length + 1)
+    scratch[0] = label.length
+    for (let i = 0; i < label.length; i++) scratch[i + 1] = FOLD[label.charCodeAt(i) & 0xff]
+    return this.#newName(parent, hash, scratch, scratch.length)
+  }
+
+  #newName(parent: number, hash: number, wire: Uint8Array, length: number): number {
+    const name = this.#allocate(nameWords(length))
+    writeName(this.#words, name, parent, hash)
+    const at = nameOctets(name)
+    this.#octets[at] = length
+    this.#octets.set(wire, at + 1)
+    return name
+  }
+
+  #entryOf(name: number): number {
+    const words = this.#words
+    const hash = nameHash(words, name)
+    let node = this.#trie.top
+    if (node === 0) return 0
+    for (let shift = 0; shift < LIST_SHIFT; shift += LEVEL_BITS) {
+      const bit = 1 << ((hash >>> shift) & 31)
+      const dataMap = nodeDataMap(words, node)
+      if ((dataMap & bit) !== 0) {
+        const entry = nodeEntry(node, bitCount(dataMap & (bit - 1)))
+        return entryName(words, entry) === name ? entry : 0
+      }
+      const nodeMap = nodeNodeMap(words, node)
+      if ((nodeMap & bit) === 0) return 0
+      node = words[nodeChild(node, bitCount(dataMap), bitCount(nodeMap & (bit - 1)))]
+    }
+    for (let i = 0; i < listCount(words, node); i++) {
+      if (entryName(words, nodeEntry(node, i)) === name) return nodeEntry(node, i)
+    }
+    return 0
+  }
+
+  #findChild(hash: number, parent: number, label: string): number {
+    const words = this.#words
+    let node = this.#trie.top
+    for (let shift = 0; shift < LIST_SHIFT; shift += LEVEL_BITS) {
+      const bit = 1 << ((hash >>> shift) & 31)
+      const dataMap = nodeDataMap(words, node)
+      if ((dataMap & bit) !== 0) {
+        const name = entryName(words, nodeEntry(node, bitCount(dataMap & (bit - 1))))
+        return this.#isChild(name, hash, parent, label) ? name : UNINDEXED
+      }
+      const nodeMap = nodeNodeMap(words, node)
+      if ((nodeMap & bit) === 0) return UNINDEXED
+      node = words[nodeChild(node, bitCount(dataMap), bitCount(nodeMap & (bit - 1)))]
+    }
+    for (let i = 0; i < listCount(words, node); i++) {
+      const name = entryName(words, nodeEntry(node, i))
+      if (this.#isChild(name, hash, parent, label)) return name
+    }
+    return UNINDEXED
+  }
+
+  #isChild(name: number, hash: number, parent: number, label: string): boolean {
+    const words = this.#words
+    if (nameHash(words, name) !== hash || nameParent(words, name) !== parent) return false
+    const at = nameOctets(name) + 1
+    if (this.#octets[at] !== label.length) return false
+    for (let i = 0; i < label.length; i++) {
+      if (this.#octets[at + 1 + i] !== FOLD[label.charCodeAt(i) & 0xff]) return false
+    }
+    return true
+  }
+}
