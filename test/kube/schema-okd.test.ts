@@ -216,6 +216,7 @@ services:
 slices:
   a/hl:  {for: hl, ports: [web:80/TCP], endpoints: [{a: [10.0.0.1], hostname: 10-0-0-2}, {a: [10.0.0.2]}]}
   a/vip: {for: vip, ports: [web:80/TCP], endpoints: [{a: [10.0.0.3], hostname: 4b825aca}]}
+  a/pod: {for: pod, ports: [web:80/TCP], endpoints: [{a: [10.0.0.4], hostname: ${okdHash('10.0.0.5')}}, {a: [10.0.0.5]}]}
 `
   const hash = okdHash('10.0.0.2')
   check(
@@ -225,6 +226,10 @@ slices:
   ${hash}.hl.a~ | A | NOERROR | A 10.0.0.2
   hl.a~ | SRV | NOERROR | SRV 0 50 80 10-0-0-2.hl.a~; SRV 0 50 80 ${hash}.hl.a~ | 10-0-0-2.hl.a~ A 10.0.0.1; ${hash}.hl.a~ A 10.0.0.2
   4b825aca.vip.a~ | A | NOERROR | A 10.0.0.3
+  ${okdHash('10.0.0.5')}.pod.a~ | A | NOERROR | A 10.0.0.4
+  ${okdHash('10.0.0.5')}.pod.a.endpoints.cluster.local. | A | NOERROR | A 10.0.0.4
+  _web._tcp.pod.a.endpoints.cluster.local. | A | NOERROR | A 10.0.0.4; A 10.0.0.5
+  _endpoints.pod.a.endpoints.cluster.local. | SRV | NOERROR | SRV 0 50 80 ${okdHash('10.0.0.5')}.pod.a.endpoints.cluster.local.; SRV 0 50 80 10-0-0-5.pod.a.endpoints.cluster.local. | ${okdHash('10.0.0.5')}.pod.a.endpoints.cluster.local. A 10.0.0.4; 10-0-0-5.pod.a.endpoints.cluster.local. A 10.0.0.5
 `,
   )
   for (const options of [OKD, { ...OKD, okd: { ...OKD.okd!, shortNames: true } }]) {
