@@ -266,7 +266,7 @@ class IndexAnswerer implements Answerer {
     if (block === 0) return MISSING
     const flags = blockFlags(words, block)
     if ((flags & (ADDRESS_BELOW | CANONICAL_BELOW)) === 0) return MISSING
-    this.addressLength = readAddressLabel(name.key, 1, start - 1, address)
+    this.addressLength = readAddressLabel(name.key, 1, start, address)
     if (this.addressLength === 0) return MISSING
     if ((flags & ADDRESS_BELOW) !== 0) return ADDRESS
     canonicalName(address, this.addressLength, name, this.canonical)
