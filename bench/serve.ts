@@ -203,7 +203,8 @@ function listScenarios(options: Options): Scenario[] {
   for (const outstanding of options.outstanding) {
     const small = outstanding < SMALL_OUTSTANDING
     for (const size of small ? options.sizes.slice(0, 1) : options.sizes) {
-      for (const mix of small ? options.mixes.slice(-1) : options.mixes) {
+      const mixed = options.mixes.includes('mixed') ? 'mixed' : options.mixes[0]
+      for (const mix of small ? [mixed] : options.mixes) {
         if (mix === 'uniform' && size !== options.sizes.at(-1)) continue
         for (const sockets of small ? options.sockets.slice(0, 1) : options.sockets) {
           scenarios.push({ size, mix, sockets, outstanding })
