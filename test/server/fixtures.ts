@@ -1,6 +1,6 @@
 // Short notations of a cluster's objects, and the Kubernetes manifests they stand for.
 
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { isIPv6 } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -74,6 +74,10 @@ export type Manifest = Record<string, unknown>
 /** A folder of its own for manifests, gone with `remove()`. */
 export class ManifestFolder {
   readonly path: string = mkdtempSync(join(tmpdir(), 'peregrine-manifests-'))
+
+  constructor() {
+    chmodSync(this.path, 0o755) // a server may run as another user
+  }
 
   /** Writes one file with all of the objects and returns its path. */
   write(objects: readonly Manifest[], name = 'cluster.json'): string {

@@ -53,6 +53,7 @@ export class ServerProcess {
     this.child = spawn(PEREGRINE, args, { stdio: ['ignore', 'pipe', 'pipe'], env: childEnvironment() })
     this.child.stdout!.on('data', (text) => (this.output += text))
     this.child.stderr!.on('data', (text) => (this.output += text))
+    this.child.on('error', (error) => (this.output += `${error.message}\n`))
     this.exited = once(this.child, 'close').then(([code, signal]) => ({ code, signal }))
     this.exited.catch(() => {})
   }
