@@ -24,3 +24,8 @@ export class ListenError extends Error {
     this.address = address
   }
 }
+
+/** Whether serving may go on without `address`: IPv6's loopback, on a machine without IPv6, when there is another. */
+export function isDispensable(address: string, code: string, addresses: readonly string[]): boolean {
+  return address === '::1' && addresses.length > 1 && (code === 'EAFNOSUPPORT' || code === 'EADDRNOTAVAIL')
+}

@@ -1,0 +1,99 @@
+// The batched transport, as the main thread sees it: it owns every descriptor and every slab, and lends them to workers.
+
+import { EPOLLIN, EVENT_SIZE, writeEvent } from '../io/layouts.ts'
+import { closeDescriptor, duplicate, openEpoll, openEvent, watchDescriptor } from '../io/libc.ts'
+import { isDispensable, ListenError } from '../io/listening.ts'
+import { mapSlab, Slab, type SlabPlace, unmapSlab } from '../io/slab.ts'
+import { type BoundAddress, bindAddress, closeBound, quiesceSocket, receiveQueueDrops, wake } from '../io/sockets.ts'
+import type { QueryTask } from './query.ts'
+import type { StreamTask } from './stream.ts'
+import type { Listener, OpenTransport, TransportTask } from './transport.ts'
+
+interface Station {
+  readonly slab: SlabPlace
+  readonly epoll: number
+  readonly event: number
+  readonly sockets: readonly number[]
+}
+
+/** Binds the addresses and makes a slab, an epoll and an eventfd for each worker. @throws ListenError, SystemError */
+export const openTransport: OpenTransport = async (options, control) => {
+  const bound = bindAll(options.addresses, options.port, options.workers, options.receiveBufferBytes, options.log)
+  const stations = Array.from({ length: options.workers }, (_, worker) =>
+    openStation(bound.map(({ datagramSockets }) => datagramSockets[worker])),
+  )
+  const { answererModule, answerSource: source } = options
+  const queryTasks = stations.map((station, worker): TransportTask => {
+    const task: QueryTask = { worker, control, ...station, answererModule, source }
+    return { filename: new URL('./query.ts', import.meta.url).href, task, wake: () => wake(station.event) }
+  })
+  const streamTask: Omit<StreamTask, 'listen'> = { worker: options.workers, control, answererModule, source }
+  return {
+    name: 'io',
+    listeners: bound.map(
+      ({ address, port, receiveBufferBytes }): Listener => ({ address: address.text, port, receiveBufferBytes }),
+    ),
+    queryTasks,
+    streamTask: {
+      filename: new URL('./stream.ts', import.meta.url).href,
+      task: streamTask,
+      // Node closes what it listens on when a thread ends: each life of the worker gets descriptors of its own.
+      fresh: () => ({ listen: bound.map(({ listener }) => ({ fd: duplicate(listener) })) }),
+    },
+    receiveQueueDrops: (worker) =>
+      bound.reduce((sum, { datagramSockets }) => sum + receiveQueueDrops(datagramSockets[worker]), 0),
+    quiesce() {
+      for (const { datagramSockets, address } of bound) {
+        for (const socket of datagramSockets) quiesceSocket(socket, address)
+      }
+    },
+    close() {
+      bound.forEach(closeBound)
+      stations.forEach(closeStation)
+    },
+  }
+}
+
+function bindAll(
+  addresses: readonly string[],
+  port: number,
+  workers: number,
+  receiveBufferBytes: number,
+  log: (line: string) => void,
+): BoundAddress[] {
+  const bound: BoundAddress[] = []
+  try {
+    for (const address of addresses) {
+      try {
+        bound.push(bindAddress(address, bound[0]?.port ?? port, workers, receiveBufferBytes))
+      } catch (error) {
+        if (!(error instanceof ListenError && isDispensable(address, error.code, addresses))) throw error
+        log(`${error.message}; going on without it`)
+      }
+    }
+    return bound
+  } catch (error) {
+    bound.forEach(closeBound)
+    throw error
+  }
+}
+
+function openStation(sockets: readonly number[]): Station {
+  const place = mapSlab()
+  const slab = new Slab(place)
+  const epoll = openEpoll()
+  const event = openEvent()
+  const watched = [...sockets, event]
+  watched.forEach((descriptor, index) => {
+    writeEvent(slab.words, slab.eventsWord, EPOLLIN, index)
+    watchDescriptor(epoll, descriptor, slab.eventsAddress)
+  })
+  slab.words.fill(0, slab.eventsWord, slab.eventsWord + EVENT_SIZE / 4)
+  return { slab: place, epoll, event, sockets }
+}
+
+function closeStation(station: Station): void {
+  closeDescriptor(station.epoll)
+  closeDescriptor(station.event)
+  unmapSlab(station.slab)
+}

@@ -1,0 +1,185 @@
+// A pool of endless tasks on Piscina threads, kept running.
+//
+// One task a worker. A task that throws is run again at once on its thread; a thread that dies (Piscina replaces it)
+// likewise; one that spins in JavaScript is terminated, which is the last resort: `terminate` on a thread that is loading
+// native code can abort the process, so only a worker that says it is BUSY and shows no heartbeat is a candidate.
+// Workers are otherwise told to stop, by a word in shared memory and by being woken.
+
+import { Piscina } from 'piscina'
+import { BUSY, type ControlBlock, STARTING } from './control.ts'
+
+/** A worker as the pool knows it. */
+export interface PoolWorker {
+  /** For log lines: `query worker 0`. */
+  readonly label: string
+  /** File URL of the module whose default export is the task. */
+  readonly filename: string
+  /** Structured-cloneable argument of the task, the same for every successor. */
+  readonly task: unknown
+  readonly control: ControlBlock
+  /** Called before each start and restart: what it returns is added to the task (descriptors made for one life). */
+  readonly fresh?: () => object
+  /** Gets the worker out of its wait after `control.stop()`. */
+  readonly wake?: () => void
+}
+
+/** What a worker's thread may post to the main thread: a failure it survived. */
+export interface FailureMessage {
+  readonly failure: string
+}
+
+const WATCH_MS = 50
+const HUNG_MS = 500
+const STOP_MS = 800
+const START_MAX_MS = 10_000
+const READY_POLL_MS = 2
+// A worker that dies before it was ever ready would die again: not at full speed, then.
+const FAILED_START_PAUSE_MS = 100
+const LOG_PERIOD_MS = 1000
+// Small heaps: workers allocate next to nothing. The young generation is per thread and, left alone, grows to 16 MiB and more.
+const RESOURCE_LIMITS = { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 48 }
+
+interface Watched {
+  readonly worker: PoolWorker
+  heartbeat: number
+  sinceMs: number
+  crashes: number
+  /** The task's promise, settled for good only when the worker was told to stop. */
+  finished: Promise<void>
+}
+
+/** Keeps a set of workers running until `stop`. */
+export class WorkerPool {
+  readonly #pool: Piscina
+  readonly #watched: Watched[]
+  readonly #log: (line: string) => void
+  #watchdog: NodeJS.Timeout | undefined
+  #stopping = false
+  #ended = false
+  #startError: unknown
+  #silencedUntilMs = 0
+  #silenced = 0
+
+  /** @param log  takes one line; called at most about once a second for the same sort of trouble */
+  constructor(workers: readonly PoolWorker[], log: (line: string) => void) {
+    this.#log = log
+    this.#pool = new Piscina({
+      minThreads: workers.length,
+      maxThreads: workers.length,
+      idleTimeout: Number.POSITIVE_INFINITY,
+      recordTiming: false,
+      trackUnmanagedFds: false,
+      resourceLimits: RESOURCE_LIMITS,
+    })
+    this.#pool.on('message', (message: Partial<FailureMessage>) => {
+      if (message.failure !== undefined) this.#report(`a worker: answering failed: ${message.failure}`)
+    })
+    this.#pool.on('error', (error: unknown) => this.#report(`a worker thread failed: ${describe(error)}`))
+    this.#watched = workers.map((worker) => ({
+      worker,
+      heartbeat: -1,
+      sinceMs: 0,
+      crashes: 0,
+      finished: Promise.resolve(),
+    }))
+    for (const watched of this.#watched) watched.finished = this.#keepRunning(watched)
+  }
+
+  /**
+   * Settles when every worker serves.
+   *
+   * @throws what the first worker to fail before that threw; the pool is then stopped
+   */
+  async ready(): Promise<void> {
+    const deadline = performance.now() + START_MAX_MS
+    while (this.#watched.some(({ worker }) => worker.control.state === STARTING)) {
+      if (this.#startError !== undefined || performance.now() > deadline) {
+        await this.stop()
+        throw this.#startError ?? new Error(`workers not ready after ${START_MAX_MS} ms`)
+      }
+      await new Promise((resolve) => setTimeout(resolve, READY_POLL_MS))
+    }
+    this.#watchdog = setInterval(() => this.#watch(), WATCH_MS)
+  }
+
+  /** How often the `index`-th worker was replaced. */
+  crashes(index: number): number {
+    return this.#watched[index].crashes
+  }
+
+  /** Tells the workers to stop and waits until they have (0.8 s at most); then the threads are ended. */
+  async stop(): Promise<void> {
+    this.#stopping = true
+    for (const { worker } of this.#watched) {
+      worker.control.stop()
+      worker.wake?.()
+    }
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, STOP_MS)
+    })
+    await Promise.race([Promise.all(this.#watched.map(({ finished }) => finished)), late])
+    clearTimeout(timer)
+    clearInterval(this.#watchdog)
+    this.#ended = true
+    await this.#pool.destroy()
+  }
+
+  async #keepRunning(watched: Watched): Promise<void> {
+    const { worker } = watched
+    for (;;) {
+      try {
+        await this.#pool.run({ ...(worker.task as object), ...worker.fresh?.() }, { filename: worker.filename })
+        return
+      } catch (error) {
+        const wasReady = worker.control.state !== STARTING
+        worker.control.state = STARTING
+        worker.control.threadId = 0
+        if (this.#ended || (this.#stopping && !wasReady)) return
+        watched.crashes++
+        if (wasReady) {
+          this.#report(`${worker.label} died and is replaced: ${describe(error)}`)
+        } else {
+          this.#startError ??= error
+          this.#report(`${worker.label} does not start: ${describe(error)}`)
+          await new Promise((resolve) => setTimeout(resolve, FAILED_START_PAUSE_MS))
+        }
+      }
+    }
+  }
+
+  // One line a second is enough to tell the story; the rest are counted.
+  #report(line: string): void {
+    const nowMs = performance.now()
+    if (nowMs < this.#silencedUntilMs) {
+      this.#silenced++
+      return
+    }
+    this.#log(this.#silenced === 0 ? line : `${line} (and ${this.#silenced} more such events)`)
+    this.#silenced = 0
+    this.#silencedUntilMs = nowMs + LOG_PERIOD_MS
+  }
+
+  #watch(): void {
+    const nowMs = performance.now()
+    for (const watched of this.#watched) {
+      const { control, label } = watched.worker
+      const heartbeat = control.heartbeat
+      if (control.state !== BUSY || heartbeat !== watched.heartbeat) {
+        watched.heartbeat = heartbeat
+        watched.sinceMs = nowMs
+      } else if (nowMs - watched.sinceMs >= HUNG_MS) {
+        watched.sinceMs = nowMs
+        this.#report(`${label} has not moved for ${HUNG_MS} ms and is terminated`)
+        const threadId = control.threadId
+        void this.#pool.threads.find((thread) => thread.threadId === threadId)?.terminate()
+      }
+    }
+  }
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error
+    ? (error.stack ?? error.message).split('\n').slice(0, 2).join(' ').trim()
+    : String(error)
+}

@@ -1,0 +1,185 @@
+// The loop of a query worker: wait, receive a batch, answer it in place, send it.
+//
+// Runs as one endless Piscina task. There is no `try` in it: an exception ends the task, the main thread logs the cause
+// and starts a successor at once on the same sockets and the same slab, which finishes the batch (see `resume`).
+
+import { threadId } from 'node:worker_threads'
+import { sendBatch } from '../io/batch.ts'
+import { EAGAIN, ECONNREFUSED, EINTR, eventData } from '../io/layouts.ts'
+import { clearEvent, WAIT_MAX_MS, waitForEvents } from '../io/libc.ts'
+import { EMPTY, PACKET_CAPACITY, RECEIVED, Slab, type SlabPlace } from '../io/slab.ts'
+import type { Answerer, AnswerSource, createAnswerer } from './answer.ts'
+import {
+  ANSWERED_COUNTER,
+  BATCHES_COUNTER,
+  BUSY,
+  ControlBlock,
+  RECEIVE_ERRORS_COUNTER,
+  RECEIVED_COUNTER,
+  RESUMED_COUNTER,
+  SEND_ERRORS_COUNTER,
+  SILENT_COUNTER,
+  STOPPED,
+  WAITING,
+} from './control.ts'
+
+/** What a query worker is handed: numbers and shared memory, all owned by the main thread. */
+export interface QueryTask {
+  readonly worker: number
+  readonly control: SharedArrayBuffer
+  readonly slab: SlabPlace
+  /** epoll descriptor that watches the sockets (data = index in `sockets`) and `event` (data = their number). */
+  readonly epoll: number
+  /** eventfd that wakes the worker. */
+  readonly event: number
+  readonly sockets: readonly number[]
+  /** URL of a module that exports `createAnswerer`. */
+  readonly answererModule: string
+  readonly source: AnswerSource
+}
+
+// Full batches taken from one socket before the others and the eventfd get their turn.
+const ROUNDS_MAX = 16
+// A receive call that fails for no reason we know is not repeated at full speed.
+const ERROR_PAUSE_MS = 10
+// Stopping: a socket is drained when nothing has come for so long, and given up after so long.
+const QUIET_MS = 20
+const DRAIN_MAX_MS = 400
+
+/** Serves until told to stop; then drains its sockets and returns. Throws whatever answering throws. */
+export default async function serveQueries(task: QueryTask): Promise<void> {
+  const module: { createAnswerer: typeof createAnswerer } = await import(task.answererModule)
+  const control = new ControlBlock(task.control, task.worker)
+  control.threadId = threadId
+  control.state = BUSY
+  const loop = new QueryLoop(task, control, module.createAnswerer(task.source, task.worker))
+  loop.resume()
+  while (!control.stopping) loop.turn(WAIT_MAX_MS)
+  loop.drain()
+  control.state = STOPPED
+}
+
+class QueryLoop {
+  readonly #slab: Slab
+  readonly #control: ControlBlock
+  readonly #answerer: Answerer
+  readonly #epoll: number
+  readonly #event: number
+  readonly #sockets: Int32Array
+
+  constructor(task: QueryTask, control: ControlBlock, answerer: Answerer) {
+    this.#slab = new Slab(task.slab)
+    this.#control = control
+    this.#answerer = answerer
+    this.#epoll = task.epoll
+    this.#event = task.event
+    this.#sockets = Int32Array.from(task.sockets)
+  }
+
+  /** Waits for datagrams and serves the sockets that have some. @returns 0 when the time passed and nothing came */
+  turn(timeoutMs: number): number {
+    const slab = this.#slab
+    const control = this.#control
+    this.#answerer.endBatch()
+    control.state = WAITING
+    const ready = waitForEvents(this.#epoll, slab.eventsAddress, slab.events, timeoutMs)
+    control.state = BUSY
+    control.beat()
+    if (ready < 0) {
+      if (ready !== -EINTR) this.#fail()
+      return 1
+    }
+    for (let index = 0; index < ready; index++) {
+      const source = eventData(slab.words, slab.eventsWord, index)
+      if (source < this.#sockets.length) {
+        this.#serve(this.#sockets[source])
+      } else {
+        clearEvent(this.#event, slab.counterAddress)
+      }
+    }
+    return ready
+  }
+
+  // A batch that does not fill the slots has emptied the socket: no further call is needed to learn that.
+  #serve(socket: number): void {
+    const slab = this.#slab
+    for (let round = 0; round < ROUNDS_MAX; round++) {
+      const count = slab.receive(socket)
+      if (count <= 0) {
+        // Refused: an ICMP error some answer earned; it is consumed by being reported.
+        if (count !== -EAGAIN && count !== -EINTR && count !== -ECONNREFUSED) this.#fail()
+        return
+      }
+      this.#control.beat()
+      this.#control.add(BATCHES_COUNTER, 1)
+      this.#control.add(RECEIVED_COUNTER, count)
+      this.#answerer.beginBatch()
+      this.#answer(0)
+      if (count < slab.slots) return
+    }
+  }
+
+  #answer(first: number): void {
+    const slab = this.#slab
+    const answerer = this.#answerer
+    const bytes = slab.bytes
+    const count = slab.count
+    let silent = 0
+    for (let slot = first; slot < count; slot++) {
+      slab.enter(slot)
+      const start = slab.packetOffset(slot)
+      const length = slab.queryLength(slot)
+      const response = slab.isCut(slot)
+        ? answerer.malformed(bytes, start, length)
+        : answerer.answer(bytes, start, length, PACKET_CAPACITY, false)
+      slab.respond(slot, response)
+      if (response === 0) silent++
+    }
+    this.#control.add(SILENT_COUNTER, silent)
+    slab.startSending()
+    this.#send(count - first - silent)
+  }
+
+  #send(answers: number): void {
+    const failures = sendBatch(this.#slab)
+    this.#control.add(ANSWERED_COUNTER, answers - failures)
+    if (failures > 0) this.#control.add(SEND_ERRORS_COUNTER, failures)
+  }
+
+  #fail(): void {
+    this.#control.add(RECEIVE_ERRORS_COUNTER, 1)
+    this.#control.pause(ERROR_PAUSE_MS)
+  }
+
+  /**
+   * Finishes the batch a predecessor died over. What it had answered is sent; the query it was at gets SERVFAIL (and,
+   * should even that kill a worker, nothing); the rest is answered.
+   */
+  resume(): void {
+    const slab = this.#slab
+    if (slab.phase === EMPTY) return
+    this.#control.add(RESUMED_COUNTER, slab.count)
+    if (slab.phase !== RECEIVED) {
+      this.#send(slab.count - slab.sent)
+      return
+    }
+    this.#answerer.beginBatch()
+    const culprit = slab.next
+    if (culprit < slab.count) {
+      const start = slab.packetOffset(culprit)
+      const length = slab.queryLength(culprit)
+      slab.respond(culprit, slab.blame() === 1 ? this.#answerer.servfail(slab.bytes, start, length) : 0)
+    }
+    slab.absolve()
+    this.#control.add(ANSWERED_COUNTER, Math.min(culprit + 1, slab.count))
+    this.#answer(culprit + 1)
+  }
+
+  /** Answers what is queued until nothing more comes. */
+  drain(): void {
+    const deadline = performance.now() + DRAIN_MAX_MS
+    for (const socket of this.#sockets) this.#serve(socket)
+    while (performance.now() < deadline && this.turn(QUIET_MS) > 0);
+    this.#answerer.endBatch()
+  }
+}

@@ -1,0 +1,97 @@
+// Serving, assembled: a transport, its workers, and how to stop them.
+
+import { SUPPORTED } from '../io/layouts.ts'
+import { ControlBlock, type Counters, createControl } from './control.ts'
+import { WorkerPool } from './pool.ts'
+import type { Listener, OpenTransport, ServeOptions, Transport, TransportTask } from './transport.ts'
+
+export type { Listener, ServeOptions } from './transport.ts'
+
+/** What one worker has done since the start, its predecessors included. */
+export interface WorkerStats extends Counters {
+  /** Times it was replaced. */
+  readonly crashes: number
+  /** Datagrams the kernel dropped because its receive buffers were full. */
+  readonly receiveQueueDrops: number
+}
+
+/** A running server. */
+export interface Serving {
+  readonly transport: 'io' | 'dgram'
+  readonly listeners: readonly Listener[]
+  /** Answers what has arrived, then closes everything: well under a second. Once is enough. */
+  stop(): Promise<void>
+  /** Counters, read now. */
+  stats(): { readonly query: readonly WorkerStats[]; readonly stream: WorkerStats }
+}
+
+/**
+ * Binds, starts the workers, and returns once all of them serve.
+ *
+ * Reader indexes given to `createAnswerer`: query worker i has i, the stream worker has `options.workers`.
+ *
+ * @throws ListenError for an address that cannot be had; what a worker threw if it cannot start. Nothing stays open
+ */
+export async function startServing(options: ServeOptions): Promise<Serving> {
+  const answererModule = options.answererModule ?? new URL('./answer.ts', import.meta.url).href
+  const control = createControl(options.workers + 1)
+  const open = await chooseTransport(options)
+  const transport = await open({ ...options, answererModule }, control)
+  const pools: WorkerPool[] = []
+  try {
+    const query = transport.queryTasks.map((task, worker) =>
+      poolWorker(`query worker ${worker}`, task, control, worker),
+    )
+    const stream = poolWorker('stream worker', transport.streamTask, control, options.workers)
+    pools.push(new WorkerPool(query, options.log), new WorkerPool([stream], options.log))
+    await Promise.all(pools.map((pool) => pool.ready()))
+  } catch (error) {
+    await stopAll(transport, pools)
+    throw error
+  }
+  const blocks = Array.from({ length: options.workers + 1 }, (_, worker) => new ControlBlock(control, worker))
+  const stats = (worker: number, crashes: number): WorkerStats => ({
+    ...blocks[worker].counters(),
+    crashes,
+    receiveQueueDrops: worker < options.workers ? transport.receiveQueueDrops(worker) : 0,
+  })
+  let stopped: Promise<void> | undefined
+  return {
+    transport: transport.name,
+    listeners: transport.listeners,
+    stop: () => {
+      stopped ??= stopAll(transport, pools)
+      return stopped
+    },
+    stats: () => ({
+      query: transport.queryTasks.map((_, worker) => stats(worker, pools[0].crashes(worker))),
+      stream: stats(options.workers, pools[1].crashes(0)),
+    }),
+  }
+}
+
+function poolWorker(label: string, task: TransportTask, control: SharedArrayBuffer, worker: number) {
+  return { label, ...task, control: new ControlBlock(control, worker) }
+}
+
+async function stopAll(transport: Transport, pools: readonly WorkerPool[]): Promise<void> {
+  transport.quiesce()
+  await Promise.all(pools.map((pool) => pool.stop()))
+  transport.close()
+}
+
+// The batched transport is loaded only where it is used: the portable one must work without koffi.
+async function chooseTransport(options: ServeOptions): Promise<OpenTransport> {
+  if (options.transport !== 'dgram') {
+    try {
+      if (!SUPPORTED) throw new Error(`not made for ${process.platform} on ${process.arch}`)
+      return (await import('./batched.ts')).openTransport
+    } catch (error) {
+      if (options.transport === 'io') throw error
+      options.log(
+        `batched system calls are not to be had (${(error as Error).message}): serving through node:dgram, slower`,
+      )
+    }
+  }
+  return (await import('./portable.ts')).openTransport
+}

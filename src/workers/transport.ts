@@ -1,0 +1,60 @@
+// What the server asks of a transport: the batched one of Linux (batched.ts) or the portable one (portable.ts).
+
+import type { AnswerSource } from './answer.ts'
+
+/** How to serve. */
+export interface ServeOptions {
+  /** IPv4 and IPv6 addresses as people write them; 0.0.0.0 and :: are every address of the machine. */
+  readonly addresses: readonly string[]
+  /** 1..65535; 0 = any free port, the same for all addresses. */
+  readonly port: number
+  /** Query workers, 1..62. */
+  readonly workers: number
+  /** `io` = system calls in batches (Linux, koffi), `dgram` = portable, `auto` = the former where it works. */
+  readonly transport: 'auto' | 'io' | 'dgram'
+  /** Octets of the receive buffer of each datagram socket. */
+  readonly receiveBufferBytes: number
+  /** Handed to `createAnswerer` in every worker. */
+  readonly answerSource: AnswerSource
+  /** Takes one line at a time. */
+  readonly log: (line: string) => void
+  /** URL of the module with `createAnswerer`; the server's own unless told otherwise. */
+  readonly answererModule?: string
+}
+
+/** An address that is served, over UDP and TCP. */
+export interface Listener {
+  readonly address: string
+  readonly port: number
+  /** Octets granted to each receive buffer; 0 = unknown. Linux counts double what it was asked for. */
+  readonly receiveBufferBytes: number
+}
+
+/** A task for the pool: see `PoolWorker`. */
+export interface TransportTask {
+  readonly filename: string
+  readonly task: object
+  readonly fresh?: () => object
+  readonly wake?: () => void
+}
+
+/** Sockets, and the tasks that serve them. */
+export interface Transport {
+  readonly name: 'io' | 'dgram'
+  readonly listeners: readonly Listener[]
+  /** One task for each query worker; fewer than asked for where the platform cannot share a port. */
+  readonly queryTasks: readonly TransportTask[]
+  readonly streamTask: TransportTask
+  /** Datagrams the kernel dropped because a worker's receive buffers were full. */
+  receiveQueueDrops(worker: number): number
+  /** Before the workers are told to stop: new clients are to go elsewhere. */
+  quiesce(): void
+  /** After the workers have stopped. */
+  close(): void
+}
+
+/** Opens a transport. `answererModule` is settled, `control` has a block for each worker, the stream worker's last. */
+export type OpenTransport = (
+  options: ServeOptions & { readonly answererModule: string },
+  control: SharedArrayBuffer,
+) => Promise<Transport>
