@@ -101,7 +101,7 @@ async function startServers(
 ): Promise<void> {
   for (const target of TARGETS) {
     if (!options.targets.includes(target.name)) continue
-    const missing = target.missing()
+    const missing = target.missing(options.launcher)
     if (missing !== '') {
       console.log(`SKIPPED ${target.name}: ${missing}`)
       continue
@@ -122,7 +122,8 @@ async function startServer(
   const port = options.port + servers.length
   const own = join(folder, `${target.name}-${cluster.size.label}`)
   mkdirSync(own)
-  const setting = { folder: own, port, manifests: cluster.manifests, zoneFile: cluster.zoneFile }
+  const { manifests, zoneFile } = cluster
+  const setting = { folder: own, port, manifests, zoneFile, launcher: options.launcher }
   const begun = Date.now()
   const started = startPinned(options.serverCore, target.prepare(setting), join(own, 'log'))
   const server = { target, size: target.answers ? cluster.size.label : '', port, process: started }

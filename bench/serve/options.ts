@@ -1,5 +1,6 @@
 // What the command line of the measurement says.
 
+import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { SIZES } from './cluster.ts'
 import { MIXES, type Mix } from './queries.ts'
@@ -24,6 +25,8 @@ export interface Options {
   /** '' = none. */
   readonly jsonPath: string
   readonly loadSeconds: number
+  /** `bin/peregrine` of the checkout to measure. */
+  readonly launcher: string
 }
 
 /** What `--help` prints. */
@@ -41,6 +44,7 @@ export const HELP = `npm run bench:serve -- [options]
   --server-core N, --generator-core N    (1 and 0)
   --port N               first port on 127.0.0.1 (5500)
   --load-seconds N       how long a server may take to load the names (300)
+  --launcher PATH        bin/peregrine of another checkout
   --json FILE            figures of every round`
 
 /** Below this many queries under way a run is about small batches, not about saturation. */
@@ -70,6 +74,7 @@ const DEFAULTS: Record<string, string> = {
   port: '5500',
   'load-seconds': '300',
   json: '',
+  launcher: resolve(import.meta.dirname, '../../bin/peregrine'),
 }
 
 /**
@@ -109,6 +114,7 @@ export function readOptions(argv: readonly string[]): Options | undefined {
     port: number('port', 1, 65_000),
     jsonPath: values.json,
     loadSeconds: number('load-seconds', 1, 3600),
+    launcher: resolve(values.launcher),
   }
 }
 

@@ -14,6 +14,8 @@ export interface Setting {
   readonly port: number
   readonly manifests: string
   readonly zoneFile: string
+  /** `bin/peregrine` of the checkout to measure. */
+  readonly launcher: string
 }
 
 /** One server that can be measured. */
@@ -22,14 +24,13 @@ export interface Target {
   /** Whether it serves names; the echoes only flip a bit. */
   readonly answers: boolean
   /** '' = can run here, otherwise why not. */
-  missing(): string
+  missing(launcher: string): string
   /** Writes the configuration and says what to execute (without pinning). */
   prepare(setting: Setting): string[]
 }
 
 const ADDRESS = '127.0.0.1'
 const HERE = import.meta.dirname
-const ROOT = join(HERE, '../..')
 
 /** In the order in which a round visits them. */
 export const TARGETS: readonly Target[] = [
@@ -52,14 +53,11 @@ export const TARGETS: readonly Target[] = [
   {
     name: 'peregrine',
     answers: true,
-    missing: () => (existsSync(join(ROOT, 'bin/peregrine')) ? '' : 'bin/peregrine is not there'),
-    prepare: ({ port, manifests }) =>
-      [join(ROOT, 'bin/peregrine'), 'serve', '--manifests', manifests, '-dns.port', String(port)].concat([
-        '--workers',
-        '1',
-        '--listen',
-        ADDRESS,
-      ]),
+    missing: (launcher) => (existsSync(launcher) ? '' : `${launcher} is not there`),
+    prepare: ({ port, manifests, launcher }) => {
+      const listen = ['-dns.port', String(port), '--listen', ADDRESS]
+      return [launcher, 'serve', '--manifests', manifests, ...listen, '--workers', '1']
+    },
   },
   { name: 'knot', answers: true, missing: () => lacking('knotd'), prepare: prepareKnot },
   { name: 'nsd', answers: true, missing: () => lacking('nsd'), prepare: prepareNsd },
