@@ -28,7 +28,9 @@ export interface FailureMessage {
   readonly failure: string
 }
 
-const WATCH_MS = 50
+// Every look costs a wake-up of an otherwise idle process: few while nobody is busy.
+const WATCH_IDLE_MS = 250
+const WATCH_BUSY_MS = 50
 const HUNG_MS = 500
 const STOP_MS = 800
 const START_MAX_MS = 10_000
@@ -99,7 +101,7 @@ export class WorkerPool {
       }
       await new Promise((resolve) => setTimeout(resolve, READY_POLL_MS))
     }
-    this.#watchdog = setInterval(() => this.#watch(), WATCH_MS)
+    this.#watch()
   }
 
   /** How often the `index`-th worker was replaced. */
@@ -120,8 +122,8 @@ export class WorkerPool {
     })
     await Promise.race([Promise.all(this.#watched.map(({ finished }) => finished)), late])
     clearTimeout(timer)
-    clearInterval(this.#watchdog)
     this.#ended = true
+    clearTimeout(this.#watchdog)
     await this.#pool.destroy()
   }
 
@@ -161,10 +163,13 @@ export class WorkerPool {
   }
 
   #watch(): void {
+    if (this.#ended) return
     const nowMs = performance.now()
+    let busy = false
     for (const watched of this.#watched) {
       const { control, label } = watched.worker
       const heartbeat = control.heartbeat
+      if (control.state === BUSY) busy = true
       if (control.state !== BUSY || heartbeat !== watched.heartbeat) {
         watched.heartbeat = heartbeat
         watched.sinceMs = nowMs
@@ -175,6 +180,7 @@ export class WorkerPool {
         void this.#pool.threads.find((thread) => thread.threadId === threadId)?.terminate()
       }
     }
+    this.#watchdog = setTimeout(() => this.#watch(), busy ? WATCH_BUSY_MS : WATCH_IDLE_MS)
   }
 }
 

@@ -13,19 +13,9 @@ import {
   namePort,
   PROBES,
   replyControl,
-  SUPPORTED,
   writeName,
 } from '../../src/io/layouts.ts'
-
-function compilerMissing(): string | false {
-  if (!SUPPORTED) return 'not a platform the layouts are for'
-  try {
-    execFileSync('cc', ['--version'], { stdio: 'ignore' })
-    return false
-  } catch {
-    return 'SKIPPED: no C compiler (cc) to compare the layouts with'
-  }
-}
+import { compilerMissing } from './compiled.ts'
 
 test('every size, offset and constant is what the C compiler says', { skip: compilerMissing() }, () => {
   const folder = mkdtempSync(join(tmpdir(), 'layouts-'))
