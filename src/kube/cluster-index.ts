@@ -51,7 +51,7 @@ interface Published<T> {
 }
 
 const NO_SLICES: readonly EndpointSlice[] = []
-const LOAD_CHUNK = 2000 // objects to a publication while nobody is answered yet: bounds what a transaction remembers
+const LOAD_CHUNK = 100 // objects to a publication while nobody is answered yet: bounds what a transaction remembers
 
 export class ClusterIndex {
   readonly #writer: IndexWriter

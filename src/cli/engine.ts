@@ -1,0 +1,55 @@
+// Index and answer source out of a configuration: what `serve` and `explain` have in common.
+
+import { networkInterfaces } from 'node:os'
+import type { ServerConfig } from '../config/server-config.ts'
+import { createRegion } from '../index/layout.ts'
+import { IndexWriter } from '../index/writer.ts'
+import { parseAddress } from '../io/addresses.ts'
+import { ClusterIndex } from '../kube/cluster-index.ts'
+import type { AnswerSource } from '../workers/answer.ts'
+
+/** The parts that keep names and answer from them. */
+export interface Engine {
+  readonly writer: IndexWriter
+  readonly index: ClusterIndex
+  readonly source: AnswerSource
+}
+
+/**
+ * Reserves the index and publishes the zones, still empty.
+ * @param readerCount  answerers that will read, 1..256
+ * @throws RegionFullError if not even the zones fit
+ */
+export function createEngine(config: ServerConfig, readerCount: number): Engine {
+  const region = createRegion(config.indexBytes)
+  const writer = new IndexWriter(region, { readerCount })
+  const index = new ClusterIndex(writer, { ...config.cluster, listenAddresses: ownAddresses(config.addresses) })
+  const { schema, ttl } = config.cluster
+  const zones = index.zones.map(({ labels }, i) => {
+    const forward = i < config.cluster.zones.length
+    return {
+      labels,
+      ttl,
+      pods: forward && schema.pods !== 'disabled',
+      wildcards: forward && (schema.zonal || schema.okd !== null),
+      keepsBrokenChains: forward && schema.okd !== null,
+    }
+  })
+  return { writer, index, source: { region: region.buffer, zones, bufsize: config.bufsize } }
+}
+
+/** The addresses a name server has for others: those listened on, every interface's for a wildcard, without loopback. */
+function ownAddresses(listen: readonly string[]): string[] {
+  const addresses = new Set<string>()
+  for (const text of listen) {
+    const address = parseAddress(text)
+    if (address === undefined) continue
+    if (!address.wildcard) addresses.add(text)
+    else {
+      for (const entry of Object.values(networkInterfaces()).flatMap((entries) => entries ?? [])) {
+        if (address.family === 6 || entry.family === 'IPv4') addresses.add(entry.address)
+      }
+    }
+  }
+  return [...addresses].filter((text) => !text.startsWith('127.') && text !== '::1' && !text.startsWith('fe80:'))
+}
