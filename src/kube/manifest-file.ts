@@ -31,13 +31,16 @@ export interface Problem {
   readonly message: string
 }
 
-/** The maps of Sources that objects of a kind go to. */
-type SourceMap = 'services' | 'slices' | 'endpoints' | 'pods' | 'workloads' | 'imports'
+/** The maps of Sources that objects go to, by kind. */
+export const SOURCE_MAPS = ['services', 'slices', 'endpoints', 'pods', 'workloads', 'imports'] as const
+export type SourceMap = (typeof SOURCE_MAPS)[number]
 
 /** An object that was left out. */
 export interface BrokenObject {
   readonly map: SourceMap
   readonly key: string
+  /** Index of what is wrong with it in `problems`. */
+  readonly problem: number
 }
 
 /** All that was read from one file. */
@@ -196,7 +199,7 @@ class Collector implements ItemSink {
       }
     } catch (error) {
       if (!(error instanceof FieldError)) throw error
-      if (key !== '') this.#broken.push({ map: map!, key })
+      if (key !== '') this.#broken.push({ map: map!, key, problem: this.#problems.length })
       this.#report(place, nameOf(kind, raw), error.field, error.message)
     }
   }

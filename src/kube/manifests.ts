@@ -5,7 +5,7 @@ import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { RangeFullError } from './address-range.ts'
 import { type ControlPlaneOptions, completeObjects } from './control-plane.ts'
-import { type ManifestFile, type Problem, readManifestFile } from './manifest-file.ts'
+import { type ManifestFile, type Problem, readManifestFile, SOURCE_MAPS } from './manifest-file.ts'
 import type { ClusterObjects } from './objects.ts'
 import { emptySources, type Sources } from './sources.ts'
 
@@ -124,7 +124,7 @@ function merged(files: readonly ManifestFile[], problems: Problem[]): Sources {
     for (const set of ['namespaces', 'usedNamespaces', 'impliedNamespaces', 'mirrored'] as const) {
       for (const value of sources[set]) all[set].add(value)
     }
-    for (const map of ['services', 'slices', 'endpoints', 'pods', 'workloads', 'imports'] as const) {
+    for (const map of SOURCE_MAPS) {
       const target = all[map] as Map<string, unknown>
       for (const [key, source] of sources[map]) {
         if (target.has(key)) problems.push(duplicate(path, map, key, files))
