@@ -59,6 +59,7 @@ export class UdpClient implements Client {
   constructor(server: Endpoint) {
     this.#server = server
     this.#socket = createSocket(isIPv6(server.address) ? 'udp6' : 'udp4')
+    this.#socket.unref() // a forgotten client does not keep the test run from ending
     this.#socket.on('message', (message) => this.waiters.arrive(message))
     this.#socket.on('error', () => this.waiters.end())
   }
@@ -120,6 +121,7 @@ export class TcpClient implements Client {
   #connection(): TcpSocket {
     if (this.#socket) return this.#socket
     const socket = connect({ host: this.#server.address, port: this.#server.port, noDelay: true })
+    socket.unref()
     this.#socket = socket
     this.#received = Buffer.alloc(0)
     socket.on('data', (octets: Buffer) => this.#receive(octets))

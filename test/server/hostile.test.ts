@@ -144,7 +144,9 @@ async function checkAlive(server: ServerProcess): Promise<void> {
 
 async function checkUdp(server: ServerProcess, messages: readonly Uint8Array[]): Promise<void> {
   const batches = function* () {
-    for (let index = 0; index < messages.length; index += BATCH) yield messages.slice(index, index + BATCH)
+    // Small enough for the receive buffer of a socket even where each message is large.
+    const size = Math.min(BATCH, Math.floor(65_536 / Math.max(512, ...messages.map(({ length }) => length))))
+    for (let index = 0; index < messages.length; index += size) yield messages.slice(index, index + size)
   }
   await checkUdpBatches(server, batches())
 }

@@ -67,7 +67,7 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
       await sleep(50)
       const start = performance.now()
       server.child.kill(signal)
-      assert.deepEqual(await server.exited, { code: 0, signal: null }, server.output)
+      assert.deepEqual(await server.exit(), { code: 0, signal: null }, server.output)
       assert(performance.now() - start < STOP_MS, `took ${(performance.now() - start).toFixed(0)} ms`)
       idle.close()
       half.close()
@@ -88,7 +88,7 @@ test('what has arrived before SIGTERM is answered', { skip: !linux && 'stops a p
   server.child.kill('SIGCONT')
   const answered = (await Promise.all(responses)).filter((response) => response !== undefined)
   assert.equal(answered.length, 100)
-  assert.deepEqual(await server.exited, { code: 0, signal: null })
+  assert.deepEqual(await server.exit(), { code: 0, signal: null })
   client.close()
 })
 
@@ -99,7 +99,7 @@ test('a second signal: exit at once with code 2', async () => {
   // Two different signals, since two of a kind that are both pending become one.
   server.child.kill('SIGTERM')
   server.child.kill('SIGINT')
-  assert.deepEqual(await server.exited, { code: 2, signal: null }, server.output)
+  assert.deepEqual(await server.exit(), { code: 2, signal: null }, server.output)
   open.close()
 })
 
@@ -196,7 +196,7 @@ test('an upgrade: the second process serves beside the first, the first stops, n
   const successor = await new ServerProcess({ manifests, port, workers: 2 }).ready()
   await sleep(300)
   old.child.kill('SIGTERM')
-  assert.deepEqual(await old.exited, { code: 0, signal: null }, old.output)
+  assert.deepEqual(await old.exit(), { code: 0, signal: null }, old.output)
   await sleep(300)
   running = false
   await Promise.all(load)

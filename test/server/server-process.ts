@@ -5,7 +5,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { createServer } from 'node:net'
+import { createServer, type Socket } from 'node:net'
 import { resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Endpoint, TcpClient, UdpClient } from './exchange.ts'
@@ -32,14 +32,13 @@ export interface ServerOptions {
   workers?: number
 }
 
-/** A running server. Stop it, or the test run does not end. */
+/** A running server. It does not keep the test run from ending, and is killed with it at the latest. */
 export class ServerProcess {
   readonly child: ChildProcess
   readonly endpoint: Endpoint
   /** Everything it has printed. */
   output = ''
-  /** Settles when the process is gone. */
-  readonly exited: Promise<{ code: number | null; signal: NodeJS.Signals | null }>
+  readonly #closed: Promise<{ code: number | null; signal: NodeJS.Signals | null }>
   #udp: UdpClient | undefined
   #tcp: TcpClient | undefined
   #nextId = 1
@@ -54,8 +53,11 @@ export class ServerProcess {
     this.child.stdout!.on('data', (text) => (this.output += text))
     this.child.stderr!.on('data', (text) => (this.output += text))
     this.child.on('error', (error) => (this.output += `${error.message}\n`))
-    this.exited = once(this.child, 'close').then(([code, signal]) => ({ code, signal }))
-    this.exited.catch(() => {})
+    this.#closed = once(this.child, 'close').then(([code, signal]) => ({ code, signal }))
+    this.#closed.catch(() => {})
+    this.child.unref()
+    for (const pipe of [this.child.stdout, this.child.stderr]) (pipe as Socket).unref()
+    process.once('exit', () => this.child.kill('SIGKILL'))
   }
 
   /** Waits until it says `ready`, or answers. @throws Error with its output if it exits or takes more than 20 s */
@@ -120,10 +122,15 @@ export class ServerProcess {
   async stop(): Promise<void> {
     this.disconnect()
     this.child.kill('SIGTERM')
+    assert.deepEqual(await this.exit(), { code: 0, signal: null }, `exit after SIGTERM; it printed:\n${this.output}`)
+  }
+
+  /** Waits until the process is gone; after 5 s it is killed. */
+  async exit(): Promise<{ code: number | null; signal: NodeJS.Signals | null }> {
     const killer = setTimeout(() => this.child.kill('SIGKILL'), EXIT_MS)
-    const { code, signal } = await this.exited
+    const { code, signal } = await this.#closed
     clearTimeout(killer)
-    assert.deepEqual({ code, signal }, { code: 0, signal: null }, `exit after SIGTERM; it printed:\n${this.output}`)
+    return { code, signal }
   }
 }
 
