@@ -1,5 +1,5 @@
 // The names of OKD 3.11 next to those of the Kubernetes schema: where both define a name, Kubernetes wins; SRV records have
-// the Kubernetes form (priority 0, Service names and dashed addresses as targets) wherever either form would do.
+// the Kubernetes form (priority 0; in the svc subtree Service names and dashed addresses as targets) where either would do.
 
 import { type OkdFixture, okdManifestsOf } from './fixtures.ts'
 import { type Row, skipRows, testSuite } from './tables.ts'
@@ -112,12 +112,12 @@ const EVERY_SETTING: Row[] = [
     'SRV',
     'NOERROR',
     [
-      'SRV 0 50 8080 10-128-2-15.cart.shop.endpoints.cluster.local.',
-      'SRV 0 50 8080 10-128-3-21.cart.shop.endpoints.cluster.local.',
+      'SRV 0 50 8080 3407445.cart.shop.endpoints.cluster.local.',
+      'SRV 0 50 8080 bef7eeab.cart.shop.endpoints.cluster.local.',
     ],
     [
-      '10-128-2-15.cart.shop.endpoints.cluster.local. A 10.128.2.15',
-      '10-128-3-21.cart.shop.endpoints.cluster.local. A 10.128.3.21',
+      '3407445.cart.shop.endpoints.cluster.local. A 10.128.2.15',
+      'bef7eeab.cart.shop.endpoints.cluster.local. A 10.128.3.21',
     ],
   ],
   ['_nope._tcp.cart.shop.endpoints.cluster.local.', 'SRV', 'NXDOMAIN'],
