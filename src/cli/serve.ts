@@ -8,6 +8,7 @@ import { formatProblem, type Loaded } from '../kube/manifests.ts'
 import type { ClusterObjects, Service } from '../kube/objects.ts'
 import { type Serving, startServing } from '../workers/server.ts'
 import { createEngine, type Engine } from './engine.ts'
+import { collectGarbage } from './heap.ts'
 
 const RECLAIM_INTERVAL_MS = 1000
 const SECOND_INTERRUPT = 2
@@ -41,6 +42,7 @@ export async function serve(config: ServerConfig, log: (line: string) => void): 
     log('error: nothing could be read')
     return 1
   }
+  collectGarbage()
   const reclaim = setInterval(() => engine.writer.reclaim(), RECLAIM_INTERVAL_MS)
   try {
     serving = await startServing({

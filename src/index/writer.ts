@@ -57,11 +57,41 @@ export interface IndexStats {
 interface Limbo {
   readonly version: number
   /** ref, size, ref, size, … */
-  readonly retired: number[]
+  readonly retired: Int32Array
 }
 
 const VERSION_MAX = 0x7fffffff
 const UNINDEXED = -1 // what #findChild returns for a name that has no entry
+
+/** A list of int32 that is filled and emptied again and again. */
+class Log {
+  #content = new Int32Array(1024)
+  length = 0
+
+  push(a: number, b?: number, c?: number): void {
+    if (this.length + 3 > this.#content.length) {
+      const grown = new Int32Array(this.#content.length * 2)
+      grown.set(this.#content)
+      this.#content = grown
+    }
+    this.#content[this.length++] = a
+    if (b !== undefined) this.#content[this.length++] = b
+    if (c !== undefined) this.#content[this.length++] = c
+  }
+
+  at(index: number): number {
+    return this.#content[index]
+  }
+
+  /** A view: valid until the next push(). */
+  content(): Int32Array {
+    return this.#content.subarray(0, this.length)
+  }
+
+  clear(): void {
+    this.length = 0
+  }
+}
 
 export class IndexWriter {
   readonly region: Region
@@ -76,13 +106,15 @@ export class IndexWriter {
   #publishedTop = 0
   #publishedNames = 0
   #inTransaction = false
-  /** Allocated by this transaction and not given back: abort() frees it. */
-  readonly #fresh = new Map<number, number>()
-  #retired: number[] = []
-  /** name, change of children, change of uses, … in order: abort() takes it back. */
-  #counterLog: number[] = []
+  // Logs of the transaction. They live as long as the writer, so that a transaction leaves no garbage behind.
+  /** ref, size of what was allocated; -ref, size of what was given back: abort() frees the difference. */
+  readonly #allocations = new Log()
+  /** ref, size of what the new version does not reach any more. */
+  readonly #retired = new Log()
+  /** name, change of children, change of uses: abort() takes it back. */
+  readonly #counterLog = new Log()
   /** Names that may have lost their reason to exist. */
-  #touched: number[] = []
+  readonly #touched = new Log()
   readonly #limbo: Limbo[] = []
   #limboWords = 0
 
@@ -95,10 +127,10 @@ export class IndexWriter {
     this.#trie = new Trie(region.words, {
       allocate: (size) => this.#allocate(size),
       free: (ref, size) => {
-        this.#fresh.delete(ref)
+        this.#allocations.push(-ref, size)
         this.#allocator.free(ref, size)
       },
-      retire: (ref, size) => this.#retire(ref, size),
+      retire: (ref, size) => this.#retired.push(ref, size),
     })
   }
 
@@ -186,15 +218,17 @@ export class IndexWriter {
     const root = this.#allocate(ROOT_WORDS)
     assert(this.#trie.top !== 0, 'a version has a trie')
     writeRoot(this.#words, root, this.#trie.top, this.#version, serial, this.#names)
-    if (this.#root !== 0) this.#retire(this.#root, ROOT_WORDS)
+    if (this.#root !== 0) this.#retired.push(this.#root, ROOT_WORDS)
     // Last of all: a reader that loads the new root must find every word it leads to written.
     Atomics.store(this.#words, rootWord(), root)
     this.#root = root
     this.#publishedTop = this.#trie.top
     this.#publishedNames = this.#names
     if (this.#retired.length > 0) {
-      this.#limbo.push({ version: this.#version, retired: this.#retired })
-      for (let i = 1; i < this.#retired.length; i += 2) this.#limboWords += this.#retired[i]
+      const retired = this.#retired.content()
+      for (let i = 1; i < retired.length; i += 2) this.#limboWords += retired[i]
+      if (this.#limbo.length === 0 && allHavePassed(this.region, this.#readerCount, this.#version)) this.#free(retired)
+      else this.#limbo.push({ version: this.#version, retired: retired.slice() })
     }
     this.#endTransaction()
     this.reclaim()
@@ -204,13 +238,19 @@ export class IndexWriter {
   /** Drops everything since the last publication. Names returned since then are no longer valid. */
   abort(): void {
     if (!this.#inTransaction) return
-    const log = this.#counterLog
+    const log = this.#counterLog.content()
     // A name that this transaction made and dropped again may be anything by now, but only something that is freed below.
     for (let i = log.length - 3; i >= 0; i -= 3) {
       addNameChildren(this.#words, log[i], -log[i + 1])
       addNameUses(this.#words, log[i], -log[i + 2])
     }
-    for (const [ref, size] of this.#fresh) this.#allocator.free(ref, size)
+    const kept = new Map<number, number>()
+    const allocations = this.#allocations.content()
+    for (let i = 0; i < allocations.length; i += 2) {
+      if (allocations[i] < 0) kept.delete(-allocations[i])
+      else kept.set(allocations[i], allocations[i + 1])
+    }
+    for (const [ref, size] of kept) this.#allocator.free(ref, size)
     this.#trie.top = this.#publishedTop
     this.#names = this.#publishedNames
     this.#version = this.#version === 1 ? 0 : this.#version - 1
@@ -220,11 +260,14 @@ export class IndexWriter {
   /** Gives back memory that every reader has left. Called by publish(); call it also when idle. */
   reclaim(): void {
     while (this.#limbo.length > 0 && allHavePassed(this.region, this.#readerCount, this.#limbo[0].version)) {
-      const { retired } = this.#limbo.shift()!
-      for (let i = 0; i < retired.length; i += 2) {
-        this.#allocator.free(retired[i], retired[i + 1])
-        this.#limboWords -= retired[i + 1]
-      }
+      this.#free(this.#limbo.shift()!.retired)
+    }
+  }
+
+  #free(retired: Int32Array): void {
+    for (let i = 0; i < retired.length; i += 2) {
+      this.#allocator.free(retired[i], retired[i + 1])
+      this.#limboWords -= retired[i + 1]
     }
   }
 
@@ -237,21 +280,16 @@ export class IndexWriter {
 
   #endTransaction(): void {
     this.#inTransaction = false
-    this.#fresh.clear()
-    this.#retired = []
-    this.#counterLog = []
-    this.#touched = []
+    this.#allocations.clear()
+    this.#retired.clear()
+    this.#counterLog.clear()
+    this.#touched.clear()
   }
 
   #allocate(size: number): number {
     const ref = this.#allocator.allocate(size)
-    this.#fresh.set(ref, size)
+    this.#allocations.push(ref, size)
     return ref
-  }
-
-  #retire(ref: number, size: number): void {
-    if (this.#fresh.delete(ref)) this.#allocator.free(ref, size)
-    else this.#retired.push(ref, size)
   }
 
   #count(name: number, children: number, uses: number): void {
@@ -266,7 +304,7 @@ export class IndexWriter {
     if (old === 0) return
     const dropped: number[] = []
     forEachTarget(this.#words, old, (target) => dropped.push(target))
-    this.#retire(old, blockSize(this.#words, old))
+    this.#retired.push(old, blockSize(this.#words, old))
     for (const target of dropped) this.#dropUse(target)
   }
 
@@ -279,15 +317,14 @@ export class IndexWriter {
   }
 
   #forget(name: number): void {
-    const size = nameWords(this.#octets[nameOctets(name)])
-    this.#retire(name, size)
+    this.#retired.push(name, nameWords(this.#octets[nameOctets(name)]))
   }
 
   /** Takes out of the trie every touched name that has neither records nor names below it, and so on upwards. */
   #sweep(): void {
     const words = this.#words
-    for (const touched of this.#touched) {
-      let name = touched
+    for (let i = 0; i < this.#touched.length; i++) {
+      let name = this.#touched.at(i)
       while (name !== 0 && nameUses(words, name) > 0) {
         const entry = this.#entryOf(name)
         if (entry === 0 || entryBlock(words, entry) !== 0 || nameChildren(words, name) > 0) break
@@ -299,7 +336,6 @@ export class IndexWriter {
         name = parent
       }
     }
-    this.#touched = []
   }
 
   #newChild(parent: number, hash: number, label: string): number {
