@@ -22,7 +22,7 @@ interface NameEnd {
 
 /**
  * The verdicts that are right for a message: usually one. Two where the rules leave a choice: a QNAME with a compression
- * pointer that leads somewhere, and RDATA or EDNS options that are odd inside of a record that ends where it should.
+ * pointer that leads to earlier octets, and EDNS options that do not end where their record does.
  *
  * @param zones origins without the trailing dot, in lower case
  * @param tcp without the size limit of UDP
@@ -59,8 +59,6 @@ export function verdictsOf(message: Uint8Array, zones: readonly string[], tcp = 
       else if (version >= 0 || owner.labels.length > 0) return ['FORMERR']
       else version = octets.readUInt8(owner.end + 5)
       if (!optionsEnd(octets, owner.end + 10, end)) choice.add('FORMERR')
-    } else {
-      choice.add('FORMERR') // RDATA that does not fit its type may be looked at, or not
     }
     offset = end
   }
