@@ -24,7 +24,7 @@ const NUMBER_LIKE =
   /^(?:[-+]?(?:\.?[0-9][0-9.]*(?:[eE][-+]?[0-9]+)?|\.(?:inf|Inf|INF))|0o[0-7]+|0x[0-9a-fA-F]+|\.nan|\.NaN|\.NAN)$/
 const DOTTED_QUAD = /^[0-9]+\.[0-9]+\.[0-9.]*[0-9]$/
 /** Escapes that JSON and YAML read alike. */
-const JSON_ESCAPES = /^(?:[^\\]|\\["\\/bfnrt]|\\u(?!d[89a-f])[0-9a-f]{4})*$/i
+const JSON_ESCAPES = /^(?:[^\\]|\\["\\/bfnrt]|\\u(?![dD][89a-fA-F])[0-9a-fA-F]{4})*$/
 
 /** Strings up to this length are looked up among those read before. */
 const SHARED_LENGTH_MAX = 48
@@ -128,7 +128,7 @@ export class BlockReader {
   }
 
   #key(): string {
-    if (PLAIN_START[this.#octets[this.#at]!] === 0 || !this.#plain()) throw OUTSIDE
+    if (PLAIN_START[this.#octets[this.#at]!] === 0 || this.#atDash() || !this.#plain()) throw OUTSIDE
     return this.#keyText()
   }
 
