@@ -7,7 +7,7 @@ import { mapSlab, Slab, type SlabPlace, unmapSlab } from '../io/slab.ts'
 import { type BoundAddress, bindAddress, closeBound, quiesceSocket, receiveQueueDrops, wake } from '../io/sockets.ts'
 import type { QueryTask } from './query.ts'
 import type { StreamTask } from './stream.ts'
-import type { Listener, OpenTransport, TransportTask } from './transport.ts'
+import type { Listener, TransportKind, TransportTask } from './transport.ts'
 
 interface Station {
   readonly slab: SlabPlace
@@ -16,8 +16,8 @@ interface Station {
   readonly sockets: readonly number[]
 }
 
-/** Binds the addresses and makes a slab, an epoll and an eventfd for each worker. @throws ListenError, SystemError */
-export const openTransport: OpenTransport = async (options, control) => {
+// Binds the addresses and makes a slab, an epoll and an eventfd for each worker. Throws ListenError, SystemError.
+const open: TransportKind['open'] = async (options, control) => {
   const bound = bindAll(options.addresses, options.port, options.workers, options.receiveBufferBytes, options.log)
   const stations = Array.from({ length: options.workers }, (_, worker) =>
     openStation(bound.map(({ datagramSockets }) => datagramSockets[worker])),
@@ -25,7 +25,7 @@ export const openTransport: OpenTransport = async (options, control) => {
   const { answererModule, answerSource: source } = options
   const queryTasks = stations.map((station, worker): TransportTask => {
     const task: QueryTask = { worker, control, ...station, answererModule, source }
-    return { filename: new URL('./query.ts', import.meta.url).href, task, wake: () => wake(station.event) }
+    return { task, wake: () => wake(station.event) }
   })
   const streamTask: Omit<StreamTask, 'listen'> = { worker: options.workers, control, answererModule, source }
   return {
@@ -35,7 +35,6 @@ export const openTransport: OpenTransport = async (options, control) => {
     ),
     queryTasks,
     streamTask: {
-      filename: new URL('./stream.ts', import.meta.url).href,
       task: streamTask,
       // Node closes what it listens on when a thread ends: each life of the worker gets descriptors of its own.
       fresh: () => ({ listen: bound.map(({ listener }) => ({ fd: duplicate(listener) })) }),
@@ -53,6 +52,9 @@ export const openTransport: OpenTransport = async (options, control) => {
     },
   }
 }
+
+/** Linux's batched system calls. */
+export const batched: TransportKind = { queryModule: new URL('./query.ts', import.meta.url).href, open }
 
 function bindAll(
   addresses: readonly string[],

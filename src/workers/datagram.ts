@@ -66,6 +66,11 @@ export async function openDatagramSocket(where: DatagramAddress): Promise<Socket
   return socket
 }
 
+/** Loads what the task will need, before there is a socket to serve. */
+export async function prepare(answererModule: string): Promise<void> {
+  await import(answererModule)
+}
+
 /** Serves until told to stop; then answers what has arrived and returns. */
 export default async function serveDatagrams(task: DatagramTask): Promise<void> {
   const control = new ControlBlock(task.control, task.worker)

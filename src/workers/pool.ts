@@ -12,8 +12,6 @@ import { BUSY, type ControlBlock, STARTING } from './control.ts'
 export interface PoolWorker {
   /** For log lines: `query worker 0`. */
   readonly label: string
-  /** File URL of the module whose default export is the task. */
-  readonly filename: string
   /** Structured-cloneable argument of the task, the same for every successor. */
   readonly task: unknown
   readonly control: ControlBlock
@@ -53,7 +51,7 @@ interface Watched {
 /** Keeps a set of workers running until `stop`. */
 export class WorkerPool {
   readonly #pool: Piscina
-  readonly #watched: Watched[]
+  #watched: Watched[] = []
   readonly #log: (line: string) => void
   #watchdog: NodeJS.Timeout | undefined
   #stopping = false
@@ -62,12 +60,18 @@ export class WorkerPool {
   #silencedUntilMs = 0
   #silenced = 0
 
-  /** @param log  takes one line; called at most about once a second for the same sort of trouble */
-  constructor(workers: readonly PoolWorker[], log: (line: string) => void) {
+  /**
+   * Starts the threads, empty-handed.
+   *
+   * @param module  file URL; its default export is the task, its export `prepare` loads what the task will need
+   * @param log  takes one line; called at most about once a second for the same sort of trouble
+   */
+  constructor(module: string, threads: number, log: (line: string) => void) {
     this.#log = log
     this.#pool = new Piscina({
-      minThreads: workers.length,
-      maxThreads: workers.length,
+      filename: module,
+      minThreads: threads,
+      maxThreads: threads,
       idleTimeout: Number.POSITIVE_INFINITY,
       recordTiming: false,
       trackUnmanagedFds: false,
@@ -77,6 +81,16 @@ export class WorkerPool {
       if (message.failure !== undefined) this.#report(`a worker: answering failed: ${message.failure}`)
     })
     this.#pool.on('error', (error: unknown) => this.#report(`a worker thread failed: ${describe(error)}`))
+  }
+
+  /** Has every thread load its modules. @throws what loading threw */
+  async warm(argument: unknown): Promise<void> {
+    const threads = Array.from({ length: this.#pool.options.maxThreads })
+    await Promise.all(threads.map(() => this.#pool.run(argument, { name: 'prepare' })))
+  }
+
+  /** Runs one task a worker, again and again until `stop`. At most as many as there are threads; call it once. */
+  start(workers: readonly PoolWorker[]): void {
     this.#watched = workers.map((worker) => ({
       worker,
       heartbeat: -1,
@@ -131,7 +145,7 @@ export class WorkerPool {
     const { worker } = watched
     for (;;) {
       try {
-        await this.#pool.run({ ...(worker.task as object), ...worker.fresh?.() }, { filename: worker.filename })
+        await this.#pool.run({ ...(worker.task as object), ...worker.fresh?.() })
         return
       } catch (error) {
         const wasReady = worker.control.state !== STARTING

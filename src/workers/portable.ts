@@ -5,12 +5,12 @@ import { parseAddress } from '../io/addresses.ts'
 import { isDispensable, ListenError } from '../io/listening.ts'
 import { type DatagramAddress, type DatagramTask, openDatagramSocket } from './datagram.ts'
 import type { StreamTask } from './stream.ts'
-import type { OpenTransport, TransportTask } from './transport.ts'
+import type { TransportKind, TransportTask } from './transport.ts'
 
 const PORT_ATTEMPTS = 20
 
-/** Finds out what can be listened on; with one worker where the system cannot share a port. @throws ListenError */
-export const openTransport: OpenTransport = async (options, control) => {
+// Finds out what can be listened on; with one worker where the system cannot share a port. Throws ListenError.
+const open: TransportKind['open'] = async (options, control) => {
   const shared = await canShare()
   const listen: DatagramAddress[] = []
   for (const address of options.addresses) {
@@ -38,14 +38,17 @@ export const openTransport: OpenTransport = async (options, control) => {
     listeners: listen.map(({ address, port }) => ({ address, port, receiveBufferBytes: 0 })),
     queryTasks: Array.from({ length: workers }, (_, worker): TransportTask => {
       const task: DatagramTask = { worker, control, listen, answererModule, source }
-      return { filename: new URL('./datagram.ts', import.meta.url).href, task }
+      return { task }
     }),
-    streamTask: { filename: new URL('./stream.ts', import.meta.url).href, task: streamTask },
+    streamTask: { task: streamTask },
     receiveQueueDrops: () => 0,
     quiesce() {},
     close() {},
   }
 }
+
+/** node:dgram and node:net, on any platform. */
+export const portable: TransportKind = { queryModule: new URL('./datagram.ts', import.meta.url).href, open }
 
 async function canShare(): Promise<boolean> {
   try {

@@ -46,6 +46,11 @@ const ERROR_PAUSE_MS = 10
 const QUIET_MS = 20
 const DRAIN_MAX_MS = 400
 
+/** Loads what the task will need, before there is a socket to serve. */
+export async function prepare(answererModule: string): Promise<void> {
+  await import(answererModule)
+}
+
 /** Serves until told to stop; then drains its sockets and returns. Throws whatever answering throws. */
 export default async function serveQueries(task: QueryTask): Promise<void> {
   const module: { createAnswerer: typeof createAnswerer } = await import(task.answererModule)

@@ -3,9 +3,11 @@
 import { SUPPORTED } from '../io/layouts.ts'
 import { ControlBlock, type Counters, createControl } from './control.ts'
 import { WorkerPool } from './pool.ts'
-import type { Listener, OpenTransport, ServeOptions, Transport, TransportTask } from './transport.ts'
+import type { Listener, ServeOptions, Transport, TransportKind, TransportTask } from './transport.ts'
 
 export type { Listener, ServeOptions } from './transport.ts'
+
+const STREAM_MODULE = new URL('./stream.ts', import.meta.url).href
 
 /** What one worker has done since the start, its predecessors included. */
 export interface WorkerStats extends Counters {
@@ -35,20 +37,33 @@ export interface Serving {
 export async function startServing(options: ServeOptions): Promise<Serving> {
   const answererModule = options.answererModule ?? new URL('./answer.ts', import.meta.url).href
   const control = createControl(options.workers + 1)
-  const open = await chooseTransport(options)
-  const transport = await open({ ...options, answererModule }, control)
-  const pools: WorkerPool[] = []
+  const kind = await chooseTransport(options)
+  const query = new WorkerPool(kind.queryModule, options.workers, options.log)
+  const stream = new WorkerPool(STREAM_MODULE, 1, options.log)
+  const pools = [query, stream]
+  let transport: Transport | undefined
   try {
-    const query = transport.queryTasks.map((task, worker) =>
-      poolWorker(`query worker ${worker}`, task, control, worker),
-    )
-    const stream = poolWorker('stream worker', transport.streamTask, control, options.workers)
-    pools.push(new WorkerPool(query, options.log), new WorkerPool([stream], options.log))
+    // Threads first, sockets second: beside an older process that serves the same address, the kernel sends us our
+    // share from the moment we bind.
+    await Promise.all(pools.map((pool) => pool.warm(answererModule)))
+    transport = await kind.open({ ...options, answererModule }, control)
+    query.start(transport.queryTasks.map((task, worker) => poolWorker(`query worker ${worker}`, task, control, worker)))
+    stream.start([poolWorker('stream worker', transport.streamTask, control, options.workers)])
     await Promise.all(pools.map((pool) => pool.ready()))
   } catch (error) {
     await stopAll(transport, pools)
     throw error
   }
+  return running(options, transport, query, stream, control)
+}
+
+function running(
+  options: ServeOptions,
+  transport: Transport,
+  query: WorkerPool,
+  stream: WorkerPool,
+  control: SharedArrayBuffer,
+): Serving {
   const blocks = Array.from({ length: options.workers + 1 }, (_, worker) => new ControlBlock(control, worker))
   const stats = (worker: number, crashes: number): WorkerStats => ({
     ...blocks[worker].counters(),
@@ -60,12 +75,12 @@ export async function startServing(options: ServeOptions): Promise<Serving> {
     transport: transport.name,
     listeners: transport.listeners,
     stop: () => {
-      stopped ??= stopAll(transport, pools)
+      stopped ??= stopAll(transport, [query, stream])
       return stopped
     },
     stats: () => ({
-      query: transport.queryTasks.map((_, worker) => stats(worker, pools[0].crashes(worker))),
-      stream: stats(options.workers, pools[1].crashes(0)),
+      query: transport.queryTasks.map((_, worker) => stats(worker, query.crashes(worker))),
+      stream: stats(options.workers, stream.crashes(0)),
     }),
   }
 }
@@ -74,18 +89,18 @@ function poolWorker(label: string, task: TransportTask, control: SharedArrayBuff
   return { label, ...task, control: new ControlBlock(control, worker) }
 }
 
-async function stopAll(transport: Transport, pools: readonly WorkerPool[]): Promise<void> {
-  transport.quiesce()
+async function stopAll(transport: Transport | undefined, pools: readonly WorkerPool[]): Promise<void> {
+  transport?.quiesce()
   await Promise.all(pools.map((pool) => pool.stop()))
-  transport.close()
+  transport?.close()
 }
 
 // The batched transport is loaded only where it is used: the portable one must work without koffi.
-async function chooseTransport(options: ServeOptions): Promise<OpenTransport> {
+async function chooseTransport(options: ServeOptions): Promise<TransportKind> {
   if (options.transport !== 'dgram') {
     try {
       if (!SUPPORTED) throw new Error(`not made for ${process.platform} on ${process.arch}`)
-      return (await import('./batched.ts')).openTransport
+      return (await import('./batched.ts')).batched
     } catch (error) {
       if (options.transport === 'io') throw error
       options.log(
@@ -93,5 +108,5 @@ async function chooseTransport(options: ServeOptions): Promise<OpenTransport> {
       )
     }
   }
-  return (await import('./portable.ts')).openTransport
+  return (await import('./portable.ts')).portable
 }

@@ -28,6 +28,11 @@ export interface StreamTask {
   readonly limits?: StreamLimits
 }
 
+/** Loads what the task will need, before there is a socket to serve. */
+export async function prepare(answererModule: string): Promise<void> {
+  await import(answererModule)
+}
+
 /** Serves until told to stop; then answers what has arrived, closes everything and returns. */
 export default async function serveStreams(task: StreamTask): Promise<void> {
   const control = new ControlBlock(task.control, task.worker)

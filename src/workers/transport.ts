@@ -30,9 +30,8 @@ export interface Listener {
   readonly receiveBufferBytes: number
 }
 
-/** A task for the pool: see `PoolWorker`. */
+/** A task for a pool: see `PoolWorker`. */
 export interface TransportTask {
-  readonly filename: string
   readonly task: object
   readonly fresh?: () => object
   readonly wake?: () => void
@@ -53,8 +52,10 @@ export interface Transport {
   close(): void
 }
 
-/** Opens a transport. `answererModule` is settled, `control` has a block for each worker, the stream worker's last. */
-export type OpenTransport = (
-  options: ServeOptions & { readonly answererModule: string },
-  control: SharedArrayBuffer,
-) => Promise<Transport>
+/** A way to serve, not begun yet. */
+export interface TransportKind {
+  /** File URL of the module that query workers run; it exports `prepare` besides the task. */
+  readonly queryModule: string
+  /** Binds. `answererModule` is settled, `control` has a block for each worker, the stream worker's last. */
+  open(options: ServeOptions & { readonly answererModule: string }, control: SharedArrayBuffer): Promise<Transport>
+}
