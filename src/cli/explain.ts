@@ -2,14 +2,14 @@
 // filled from the same manifests; the reasons come from the objects (src/kube/explain.ts).
 
 import type { ServerConfig } from '../config/server-config.ts'
-import { labelsOfText, NameError } from '../dns/name.ts'
+import { labelsOfText, NameError, textOfWire } from '../dns/name.ts'
 import { canonicalAddress, reverseName } from '../kube/address.ts'
 import { ClusterView } from '../kube/cluster-view.ts'
 import { type Explanation, explainName, recordOrigins, zoneOf } from '../kube/explain.ts'
 import { formatProblem, loadManifests } from '../kube/manifests.ts'
 import type { ClusterObjects } from '../kube/objects.ts'
 import type { Origin } from '../kube/records.ts'
-import { createAnswerer } from '../workers/answer.ts'
+import { type Answerer, createAnswerer } from '../workers/answer.ts'
 import { type DecodedMessage, type DecodedRecord, decodeMessage, encodeQuery, typeNumber } from './decoded-message.ts'
 import { createEngine } from './engine.ts'
 import { formatReport } from './explain-text.ts'
@@ -18,6 +18,15 @@ import { FlagError, type Flags } from './flags.ts'
 const MESSAGE_LENGTH_MAX = 65535
 /** Types asked for to say what else a name has. */
 const KNOWN_TYPES = ['A', 'AAAA', 'SRV', 'CNAME', 'PTR', 'TXT', 'NS', 'SOA']
+
+const TREES: ReadonlySet<string> = new Set(['svc', 'pod', 'endpoints'])
+
+/** A name that the given one may stand for. */
+interface Candidate {
+  readonly labels: readonly string[]
+  /** How it was made; '' if it is the given one. */
+  readonly completed: string
+}
 
 /** A record and the fields it comes from. */
 export interface ExplainedRecord extends DecodedRecord {
@@ -49,89 +58,87 @@ export async function explain(config: ServerConfig, flags: Flags): Promise<numbe
   const loaded = await loadManifests(config.manifests)
   for (const problem of loaded.problems) process.stderr.write(`error: ${formatProblem(problem)}\n`)
   if (loaded.objects.namespaces.size === 0 && loaded.problems.length > 0) return 1
-  const report = explainQuestion(config, loaded.objects, name, type)
+  const report = new Explainer(config, loaded.objects).explain(name, type)
   process.stdout.write(flags.has('json') ? `${JSON.stringify(report, null, 2)}\n` : formatReport(report))
   return 0
 }
 
-/**
- * Answers a question from `objects`, and explains the answer.
- *
- * @param name  a name, short or whole, or an IP address
- * @param type  mnemonic or `TYPE123`; '' is A, for an address PTR
- * @throws FlagError for a name or a type that is none
- */
-export function explainQuestion(config: ServerConfig, objects: ClusterObjects, name: string, type: string): Report {
-  const isAddress = canonicalAddress(name) !== ''
-  const typeText = (type === '' ? (isAddress ? 'PTR' : 'A') : type).toUpperCase()
-  const typeCode = typeNumber(typeText)
-  if (typeCode < 0) throw new FlagError(`no type ${type}`)
-  const { zones, multiclusterZones, reverseZones, namespaces, schema } = config.cluster
-  const view = new ClusterView({ objects, zones, multiclusterZones, reverseZones, namespaces, schema })
-  const ask = oracle(config, objects)
+/** Answers questions from one state of a cluster, and explains the answers. */
+export class Explainer {
+  readonly #view: ClusterView
+  readonly #answerer: Answerer
+  readonly #packet = new Uint8Array(MESSAGE_LENGTH_MAX)
 
-  const candidates = questionsFor(name, view)
-  const [labels, completed] = candidates.find(([labels]) => ask(labels, typeCode).rcode !== 'NXDOMAIN') ?? candidates[0]
-  const message = ask(labels, typeCode)
-  const types = KNOWN_TYPES.filter((known) =>
-    ask(labels, typeNumber(known)).answer.some(({ type, owner }) => type === known && sameName(owner, labels)),
-  )
-  const origins = (record: DecodedRecord): ExplainedRecord => ({ ...record, origins: originsOf(view, record) })
-  return {
-    question: { name: `${labels.join('.')}.`, type: typeText },
-    given: name,
-    completed,
-    rcode: message.rcode,
-    flags: message.flags,
-    answer: message.answer.map(origins),
-    authority: message.authority.map(origins),
-    additional: message.additional.map(origins),
-    why: explainName(
-      view,
-      labels.map((label) => label.toLowerCase()),
-    ),
-    types,
+  /** Fills an index as `serve` does. @throws RegionFullError */
+  constructor(config: ServerConfig, objects: ClusterObjects) {
+    const { zones, multiclusterZones, reverseZones, namespaces, schema } = config.cluster
+    this.#view = new ClusterView({ objects, zones, multiclusterZones, reverseZones, namespaces, schema })
+    const engine = createEngine(config, 1)
+    engine.index.replace(objects)
+    engine.index.flush(Date.now(), true)
+    this.#answerer = createAnswerer(engine.source, 0)
   }
-}
 
-/** Asks the engine that `serve` uses, with room for a whole answer. */
-function oracle(
-  config: ServerConfig,
-  objects: ClusterObjects,
-): (labels: readonly string[], type: number) => DecodedMessage {
-  const engine = createEngine(config, 1)
-  engine.index.replace(objects)
-  engine.index.flush(Date.now(), true)
-  const answerer = createAnswerer(engine.source, 0)
-  const packet = new Uint8Array(MESSAGE_LENGTH_MAX)
-  return (labels, type) => {
+  /**
+   * @param name  a name, short or whole, or an IP address
+   * @param type  mnemonic or `TYPE123`; '' is A, for an address PTR
+   * @throws FlagError for a name or a type that is none
+   */
+  explain(name: string, type: string): Report {
+    const isAddress = canonicalAddress(name) !== ''
+    const typeText = (type === '' ? (isAddress ? 'PTR' : 'A') : type).toUpperCase()
+    const typeCode = typeNumber(typeText)
+    if (typeCode < 0) throw new FlagError(`no type ${type}`)
+    const candidates = questionsFor(name, this.#view)
+    const { labels, completed } =
+      candidates.find(({ labels }) => this.#ask(labels, typeCode).rcode !== 'NXDOMAIN') ?? candidates[0]
+    const message = this.#ask(labels, typeCode)
+    const withOrigins = (record: DecodedRecord) => ({ ...record, origins: originsOf(this.#view, record) })
+    return {
+      question: { name: textOfLabels(labels), type: typeText },
+      given: name,
+      completed,
+      rcode: message.rcode,
+      flags: message.flags,
+      answer: message.answer.map(withOrigins),
+      authority: message.authority.map(withOrigins),
+      additional: message.additional.map(withOrigins),
+      why: explainName(this.#view, lowerCase(labels)),
+      types: this.#typesAt(labels),
+    }
+  }
+
+  #typesAt(labels: readonly string[]): string[] {
+    const name = textOfLabels(labels)
+    return KNOWN_TYPES.filter((type) =>
+      this.#ask(labels, typeNumber(type)).answer.some((record) => record.type === type && record.owner === name),
+    )
+  }
+
+  #ask(labels: readonly string[], type: number): DecodedMessage {
     const query = encodeQuery(labels, type)
-    packet.set(query)
-    answerer.beginBatch()
-    const length = answerer.answer(packet, 0, query.length, packet.length, true)
-    answerer.endBatch()
-    return decodeMessage(packet.subarray(0, length))
+    this.#packet.set(query)
+    this.#answerer.beginBatch()
+    // As over TCP: dig would ask again that way, if the answer did not fit.
+    const length = this.#answerer.answer(this.#packet, 0, query.length, MESSAGE_LENGTH_MAX, true)
+    this.#answerer.endBatch()
+    return decodeMessage(this.#packet.subarray(0, length))
   }
 }
 
-/** Names that the given one may stand for, the likeliest first, each with how it was made. */
-function questionsFor(name: string, view: ClusterView): [labels: string[], completed: string][] {
+/** Names that the given one may stand for, in the order they are tried, each with how it was made. */
+function questionsFor(name: string, view: ClusterView): Candidate[] {
   const address = canonicalAddress(name)
-  if (address !== '') return [[[...reverseName(address)], `the reverse name of ${address}`]]
+  if (address !== '') return [{ labels: reverseName(address), completed: `the reverse name of ${address}` }]
   const labels = parsedName(name)
-  const isWhole =
-    name.endsWith('.') ||
-    zoneOf(
-      view,
-      labels.map((label) => label.toLowerCase()),
-    ) !== null
+  const isWhole = name.endsWith('.') || zoneOf(view, lowerCase(labels)) !== null
   const [zone] = view.source.zones
-  if (isWhole || zone === undefined) return [[labels, '']]
+  if (isWhole || zone === undefined) return [{ labels, completed: '' }]
   const zoneLabels = zone.split('.')
-  return [
-    [[...labels, 'svc', ...zoneLabels], 'NAME.svc.ZONE'],
-    [[...labels, ...zoneLabels], 'NAME.ZONE'],
-  ]
+  const below: Candidate = { labels: [...labels, ...zoneLabels], completed: 'NAME.ZONE' }
+  const service: Candidate = { labels: [...labels, 'svc', ...zoneLabels], completed: 'NAME.svc.ZONE' }
+  // If neither exists, the first is explained: a name that ends in a tree is hardly that of a Service.
+  return TREES.has(labels.at(-1)?.toLowerCase() ?? '') ? [below, service] : [service, below]
 }
 
 function parsedName(text: string): string[] {
@@ -148,6 +155,10 @@ function originsOf(view: ClusterView, { owner, type, address, target, port }: De
   return recordOrigins(view, labelsOfText(owner.toLowerCase()), { type, address, target: plain(target), port })
 }
 
-function sameName(owner: string, labels: readonly string[]): boolean {
-  return owner.toLowerCase() === `${labels.join('.').toLowerCase()}.`
+function lowerCase(labels: readonly string[]): string[] {
+  return labels.map((label) => label.toLowerCase())
+}
+
+function textOfLabels(labels: readonly string[]): string {
+  return textOfWire(Uint8Array.from([...labels.flatMap((label) => [label.length, ...Buffer.from(label, 'latin1')]), 0]))
 }

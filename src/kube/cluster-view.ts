@@ -2,7 +2,8 @@
 // at a time; the index keeps tables of its own (cluster-index.ts).
 
 import type { ClusterObjects, EndpointSlice, Pod, Service, ServiceImport } from './objects.ts'
-import type { SchemaOptions } from './schema.ts'
+import type { OwnerRecords } from './records.ts'
+import { type SchemaOptions, serviceRecords } from './schema.ts'
 
 /** What names are made from: objects, and the parts of the configuration that matter. */
 export interface NameSource {
@@ -21,9 +22,15 @@ const NONE: readonly never[] = []
 
 export class ClusterView {
   readonly source: NameSource
+  readonly #slicesOf: ReadonlyMap<string, EndpointSlice[]>
+  readonly #importSlicesOf: ReadonlyMap<string, EndpointSlice[]>
+  readonly #records = new Map<Service, readonly OwnerRecords[]>()
 
   constructor(source: NameSource) {
     this.source = source
+    const slices = source.schema.noEndpoints ? [] : [...source.objects.slices.values()]
+    this.#slicesOf = Map.groupBy(slices, (slice) => `${slice.namespace}/${slice.serviceName}`)
+    this.#importSlicesOf = Map.groupBy(slices, (slice) => `${slice.namespace}/${slice.importName}`)
   }
 
   /** Whether names of the namespace exist at all. */
@@ -61,19 +68,25 @@ export class ClusterView {
 
   /** Slices of a Service, whether or not it exists; none with `noendpoints`. */
   slicesOf(namespace: string, name: string): readonly EndpointSlice[] {
-    return this.#slices((slice) => slice.namespace === namespace && slice.serviceName === name)
+    return this.#slicesOf.get(`${namespace}/${name}`) ?? NONE
+  }
+
+  /** Everything the schema makes of a Service; remembered, since every record of an answer asks for it again. */
+  recordsOf(service: Service): readonly OwnerRecords[] {
+    let records = this.#records.get(service)
+    if (records === undefined) {
+      records = serviceRecords(service, this.slicesOf(service.namespace, service.name), this.source.schema)
+      this.#records.set(service, records)
+    }
+    return records
   }
 
   /** Slices of a ServiceImport. */
   slicesOfImport(namespace: string, name: string): readonly EndpointSlice[] {
-    return this.#slices((slice) => slice.namespace === namespace && slice.importName === name)
+    return this.#importSlicesOf.get(`${namespace}/${name}`) ?? NONE
   }
 
   podsOf(namespace: string): Pod[] {
     return [...this.source.objects.pods.values()].filter((pod) => pod.namespace === namespace)
-  }
-
-  #slices(keep: (slice: EndpointSlice) => boolean): readonly EndpointSlice[] {
-    return this.source.schema.noEndpoints ? NONE : [...this.source.objects.slices.values()].filter(keep)
   }
 }

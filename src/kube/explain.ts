@@ -1,12 +1,13 @@
 // Why a name is answered as it is: zone, node, rule, the origin of every record, and what is around a name that is missing.
 // Pure, from objects and options; the answer itself is not made here but by the index.
 
-import { addressOfReverseName } from './address.ts'
+import { addressOfReverseName, reverseName } from './address.ts'
 import type { ClusterView } from './cluster-view.ts'
 import { type Located, locate, type NodeKind } from './located-name.ts'
 import { aroundMissing } from './missing-name.ts'
 import { holdersOf, originsOf, pointerOrigins, type TracedRecord } from './origins.ts'
 import type { Labels, Origin } from './records.ts'
+import { serviceClaims } from './schema.ts'
 
 /** Why a name is answered as it is. Names are absolute, without final dot. */
 export interface Explanation {
@@ -64,21 +65,49 @@ export function zoneOf(view: ClusterView, labels: Labels): string | null {
 }
 
 function explainReverse(view: ClusterView, labels: Labels, zone: string): Explanation {
+  const name = labels.join('.')
   const address = addressOfReverseName(labels)
-  const claims = address === '' ? [] : holdersOf(view, address)
-  if (address === '') {
-    const around = ['not the name of one whole address']
-    return { zone, node: 'missing', nodeName: zone, rule: 'PTR records are at full addresses only', around }
+  const rule = 'PTR: the Service whose cluster IP the address is, else its endpoints'
+  const encloser = reverseEncloser(view, labels, zone)
+  if (encloser === name) {
+    const node = address === '' ? 'empty non-terminal' : 'exact'
+    return {
+      zone,
+      node,
+      nodeName: name,
+      rule: address === '' ? 'part of an address: names below it' : rule,
+      around: [],
+    }
   }
-  const rule = `names of ${address}: a cluster IP's Service, else its endpoints`
-  const around = claims.map(({ kind, object, field }) => `${address} is in ${kind} ${object} (${field})`)
-  return {
-    zone,
-    node: 'exact',
-    nodeName: labels.join('.'),
-    rule,
-    around: around.length > 0 ? around : [`nothing has the address ${address}`],
+  const around = address === '' ? ['not the name of one whole address'] : aroundAddress(view, address)
+  return { zone, node: 'missing', nodeName: encloser, rule: 'the name does not exist', around }
+}
+
+function aroundAddress(view: ClusterView, address: string): string[] {
+  const holders = holdersOf(view, address)
+  if (holders.length === 0) return [`no cluster IP and no ready endpoint is ${address}`]
+  return holders.map(({ kind, object, field }) => {
+    const why = kind === 'Pod' ? ': a Pod alone has no PTR' : kind === 'Service' ? '' : ': its Service does not exist'
+    return `${address} is in ${kind} ${object}, ${field}${why}`
+  })
+}
+
+/** The longest name that exists among a reverse name and its ancestors. */
+function reverseEncloser(view: ClusterView, labels: Labels, zone: string): string {
+  let longest = leftOf(labels, zone).length
+  for (const service of view.services()) {
+    for (const { address } of serviceClaims(
+      service,
+      view.slicesOf(service.namespace, service.name),
+      view.source.schema,
+    )) {
+      const claimed = reverseName(address)
+      let depth = 0
+      while (depth < labels.length && claimed.at(-1 - depth) === labels.at(-1 - depth)) depth++
+      longest = Math.min(longest, labels.length - depth)
+    }
   }
+  return labels.slice(longest).join('.')
 }
 
 function leftOf(labels: Labels, zone: string): Labels {

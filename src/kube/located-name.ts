@@ -8,7 +8,7 @@ import { endpointLabel, okdHash } from './endpoint-label.ts'
 import { emptyOwner } from './endpoint-names.ts'
 import type { EndpointSlice, Pod, Service, ServiceImport } from './objects.ts'
 import type { Labels, OwnerRecords } from './records.ts'
-import { importRecords, namespaceRecords, openshiftAlias, podRecords, serviceRecords, zoneRecords } from './schema.ts'
+import { importRecords, namespaceRecords, openshiftAlias, podRecords, zoneRecords } from './schema.ts'
 
 /** How a name stands to the names there are. */
 export type NodeKind = 'exact' | 'empty non-terminal' | 'wildcard' | 'address' | 'missing'
@@ -97,7 +97,7 @@ function servicesAround(view: ClusterView, namespace: string, name: string): Mad
   if (object === undefined) return []
   const slices = view.slicesOf(namespace, name)
   const maker: Maker = { kind: 'Service', object, slices }
-  return serviceRecords(object, slices, view.source.schema).map((records) => ({ records, maker }))
+  return view.recordsOf(object).map((records) => ({ records, maker }))
 }
 
 function importsAround(view: ClusterView, labels: Labels): Made[] {

@@ -102,7 +102,7 @@ function whyNothing(
   const addressCount = slices.reduce((count, slice) => count + slice.endpoints.length, 0)
   const ready = schema.noEndpoints
     ? 'endpoints are not looked at (--noendpoints)'
-    : `${slices.length} EndpointSlices with ${addressCount} ready addresses`
+    : `${slices.length} ${plural('EndpointSlice', slices)} with ${addressCount} ready addresses`
   if (object.kind === 'Pending') return `${what} has no cluster IP yet`
   if ('externalName' in object && object.kind === 'ExternalName' && canonicalAddress(object.externalName) !== '') {
     return `${what} has the address ${object.externalName} for an external name, which makes no record`
@@ -131,7 +131,8 @@ function aroundEndpoint(
   if (left.some((label) => label.startsWith('_'))) says.push(...aroundPort(left, ports))
   else if (left.length === 2 && !multicluster && isPortWithoutUnderscores(left, ports)) {
     says.push(`did you mean _${left[0]}._${left[1]}?`)
-  } else says.push(...aroundLabel(view, slices, left))
+  } else if (multicluster) says.push(...aroundClusterLabel(view, slices, left))
+  else says.push(...aroundLabel(view, slices, left))
   if (view.source.schema.okd === null && left.includes('_endpoints')) {
     says.push('_endpoints is one of the names of OKD, which are off (--okd)')
   }
@@ -160,6 +161,13 @@ function aroundLabel(view: ClusterView, slices: readonly EndpointSlice[], left: 
   }
   if (labels.includes(label)) return [`endpoint ${label} exists; nothing is below it`]
   return [`its endpoints: ${listed(labels)}${didYouMean(label, labels)}`]
+}
+
+/** `E.C`: endpoints of a ServiceImport have their cluster in their name. */
+function aroundClusterLabel(view: ClusterView, slices: readonly EndpointSlice[], left: Labels): string[] {
+  const labels = slices.flatMap((slice) => labelsOf(view, [slice]).map((label) => `${label}.${slice.cluster}`))
+  if (labels.length === 0) return ['it has no ready endpoint']
+  return [`its endpoints: ${listed(labels)}${didYouMean(left.join('.'), labels)}`]
 }
 
 function isOtherNameOf(endpoint: Endpoint, label: string): boolean {

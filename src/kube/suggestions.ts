@@ -12,10 +12,9 @@ export function nearest(text: string, candidates: Iterable<string>): string[] {
   const near: { candidate: string; distance: number }[] = []
   for (const candidate of new Set(candidates)) {
     if (candidate === text) continue
-    // The beginning of a name counts like the last slip that is allowed.
     const distance = Math.abs(candidate.length - text.length) > limit ? Infinity : editDistance(text, candidate)
     if (distance <= limit) near.push({ candidate, distance })
-    else if (text.length > 1 && candidate.startsWith(text)) near.push({ candidate, distance: limit })
+    else if (text.length > 1 && candidate.startsWith(text)) near.push({ candidate, distance: limit + 1 })
   }
   near.sort((a, b) => a.distance - b.distance || (a.candidate < b.candidate ? -1 : 1))
   return near.slice(0, SUGGESTIONS_MAX).map(({ candidate }) => candidate)
