@@ -123,6 +123,17 @@ export const CHAINS: Fixture = {
     'shop/pong': { type: 'ExternalName', externalName: 'ping.shop.svc.cluster.local' },
     'shop/away': { type: 'ExternalName', externalName: 'outer.shop.svc.cluster.local' },
     'shop/outer': { type: 'ExternalName', externalName: 'www.example.org' },
+    'shop/far': { clusterIPs: ['172.30.4.30'], ports: ['web:80/TCP'] },
+    // link-1 is one link away from it, and so on.
+    ...Object.fromEntries(
+      Array.from({ length: 13 }, (_, index) => [
+        `shop/link-${index + 1}`,
+        {
+          type: 'ExternalName' as const,
+          externalName: `${index === 0 ? 'far' : `link-${index}`}.shop.svc.cluster.local`,
+        },
+      ]),
+    ),
   },
 }
 

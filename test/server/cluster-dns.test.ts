@@ -288,6 +288,12 @@ testSuite({
   ],
 })
 
+/** From link-11 to the address. */
+const LINKS = Array.from({ length: 11 }, (_, index) => {
+  const target = index === 10 ? 'far' : `link-${10 - index}`
+  return `${index === 0 ? '' : `link-${11 - index}.shop~ `}CNAME ${target}.shop~`
+})
+
 testSuite({
   objects: manifestsOf(CHAINS),
   tables: [
@@ -307,6 +313,8 @@ testSuite({
         ['self.shop~', 'A', 'NODATA'],
         ['self.shop~', 'CNAME', 'NOERROR', ['CNAME self.shop~']],
         ['ping.shop~', 'A', 'NODATA'], // a loop
+        ['link-11.shop~', 'A', 'NOERROR', [...LINKS, 'far.shop~ A 172.30.4.30']],
+        ['link-12.shop~', 'A', 'NODATA'], // more links than are followed
         ['alias.shop~', 'SRV TXT', 'NODATA'],
       ],
     },

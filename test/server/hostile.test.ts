@@ -54,7 +54,9 @@ const LOOPS: Uint8Array[] = [
   loop(
     Buffer.from([...Array(130).keys()].flatMap((index) => [0xc0 | ((14 + 2 * index) >>> 8), (14 + 2 * index) & 255])),
   ),
-  Buffer.concat([encodeHeader(1, 0, [1, 0, 0, 1]), encodeName('x'), words(1, 1, 0xc012, 1, 1, 0, 0, 0)]),
+  // The same as owners of records: to the type before it, to itself, to the next one, and a chain that comes back.
+  ...[0xc012, 0xc013, 0xc015, 0xc01f].map((pointer) => ownerLoop(words(pointer))),
+  ownerLoop(Buffer.concat([Buffer.from('\x01a'), words(0xc013)])),
 ]
 
 describe('hostile messages', () => {
@@ -288,6 +290,11 @@ function smallRecord(number: number): Uint8Array {
 
 function loop(name: Uint8Array): Uint8Array {
   return Buffer.concat([encodeHeader(1, FLAG.RD, [1, 0, 0, 0]), name, words(1, 1)])
+}
+
+/** A question for `x.`, which ends at octet 19, and a record behind it. */
+function ownerLoop(owner: Uint8Array): Uint8Array {
+  return Buffer.concat([encodeHeader(1, 0, [1, 0, 0, 1]), encodeName('x'), words(1, 1), owner, words(1, 1, 0, 0, 0)])
 }
 
 function withId(octets: Uint8Array, id: number): Uint8Array {
