@@ -212,8 +212,8 @@ function serviceRule(left: Labels, kind: Service['kind'], object: string): strin
   const what = kind === 'ClusterIP' ? 'cluster IPs' : 'ready endpoints'
   if (left.at(-1) === '_zone') {
     const directive = left.at(-2)
-    const else_ = directive === 'prefer' ? ', or all if there are none' : ''
-    return `${directive}: ready endpoints of topology zone ${left.slice(0, -2).join('.')}${else_}`
+    const otherwise = directive === 'prefer' ? ', or all if there are none' : ''
+    return `${directive}: ready endpoints of topology zone ${left.slice(0, -2).join('.')}${otherwise}`
   }
   if (left.length === 2) return `port ${left.join('.')} of a ${object} with ${what}`
   if (left.length === 1) return `OKD: all named ports of protocol ${left[0]}`
