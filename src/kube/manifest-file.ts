@@ -172,7 +172,8 @@ class Collector implements ItemSink {
       this.#report(place, place.item === 0 ? '' : `item ${place.item}`, 'kind', 'is missing')
       return
     }
-    const apiVersion = String(raw.apiVersion ?? list?.apiVersion ?? '')
+    // A ServiceList speaks for its items, a List only for itself.
+    const apiVersion = String(raw.apiVersion ?? (raw.kind === undefined ? list?.apiVersion : undefined) ?? '')
     const known = KINDS.get(kind)
     if (known !== undefined && (apiVersion === '' || known.groups.some((group) => inGroup(apiVersion, group)))) {
       this.#add(kind, known, raw, place)

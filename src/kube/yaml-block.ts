@@ -52,16 +52,18 @@ export class BlockReader {
   #depth = 0
   #textStart = 0
   #hash = 0
+  /** Where the last `read` has stopped. */
+  behind = 0
   readonly #texts: (string | undefined)[] = new Array(SHARED_SLOTS)
   readonly #values: unknown[] = new Array(SHARED_SLOTS)
 
   /**
-   * Reads one mapping.
+   * Reads one mapping, up to `end` or a line that is indented less than it: `behind` is then the offset of that line.
    *
    * @param start  offset of its first key
    * @param end  offset behind its last octet
    * @param column  column of its first key
-   * @returns the mapping, or NOT_BLOCK_STYLE if anything between `start` and `end` is not in the subset
+   * @returns the mapping, or NOT_BLOCK_STYLE if anything from `start` to `behind` is not in the subset
    */
   read(octets: Buffer, start: number, end: number, column: number): Record<string, unknown> | typeof NOT_BLOCK_STYLE {
     this.#octets = octets
@@ -70,7 +72,8 @@ export class BlockReader {
     this.#depth = 0
     try {
       const mapping = this.#mapping(column, this.#key())
-      return this.#indent === -1 ? mapping : NOT_BLOCK_STYLE
+      this.behind = this.#indent === -1 ? end : this.#at - this.#indent
+      return this.#indent < column ? mapping : NOT_BLOCK_STYLE
     } catch (error) {
       if (error === OUTSIDE) return NOT_BLOCK_STYLE
       throw error

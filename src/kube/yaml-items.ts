@@ -155,25 +155,23 @@ class DocumentReader {
   async #readItem(column: number, dash: Buffer, place: Place, list: Record<string, unknown>): Promise<boolean> {
     const window = this.#window
     const next = await window.find(dash, 1)
+    let length = next === -1 ? window.end - window.start : next + 1
+    const marked = window.octets.subarray(window.start, window.start + length).includes(MARKER)
+    if (marked) length = Math.min(length, await this.#documentLength(0))
+    const last = next === -1 || length <= next
+    // Not before: the search may have moved them.
     const { octets, start } = window
-    let length = next === -1 ? window.end - start : next + 1
-    const marker = octets.subarray(start, start + length).indexOf(MARKER)
-    const last = next === -1 || marker !== -1
-    if (marker !== -1) length = Math.min(length, await this.#documentLength(0))
     const value = this.#blocks.read(octets, start + column + 2, start + length, column + 2)
-    if (value !== NOT_BLOCK_STYLE) {
-      this.#sink.object(value, place, list)
-      window.consume(start + length)
-      return !last
+    let own = this.#blocks.behind - start
+    if (value !== NOT_BLOCK_STYLE) this.#sink.object(value, place, list)
+    else {
+      const text = window.text(start, start + length)
+      const ownText = text.slice(0, tailOf(text, column))
+      own = Buffer.byteLength(ownText)
+      await this.#readText(ownText.replace('-', ' '), start, place, list)
     }
-    const text = window.text(start, start + length)
-    const tail = tailOf(text, column)
-    await this.#readText(text.slice(0, tail).replace('-', ' '), start, place, list)
-    if (tail === text.length) {
-      window.consume(window.start + length)
-      return !last
-    }
-    window.consume(window.start + Buffer.byteLength(text.slice(0, tail)))
+    window.consume(start + own)
+    if (own === length) return !last
     const rest = await this.#documentLength(0)
     this.#addHeader(list, window.text(window.start, window.start + rest))
     window.consume(window.start + rest)
