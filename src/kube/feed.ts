@@ -124,7 +124,7 @@ class ManifestFeed implements ManifestWatch {
     let changed = false
     for (const path of found.files) {
       const known = this.#files.get(path)
-      const now = await currentFile(path, known)
+      const now = await currentFile(path, known, this.#options.pods)
       files.set(path, now)
       if (now !== known) changed = true
       if (now.doubted && !known?.doubted) this.#schedule(EMPTY_MS)
@@ -210,14 +210,14 @@ async function identityOf(folder: string): Promise<string> {
   return found === null ? '' : `${found.dev} ${found.ino}`
 }
 
-async function currentFile(path: string, known: KnownFile | undefined): Promise<KnownFile> {
+async function currentFile(path: string, known: KnownFile | undefined, keepPods?: boolean): Promise<KnownFile> {
   const found = await stat(path, { bigint: true }).catch(() => null)
   const stamp = found === null ? 'gone' : `${found.dev} ${found.ino} ${found.size} ${found.mtimeNs} ${found.ctimeNs}`
   if (known !== undefined && known.stamp === stamp && !known.doubted) return known
   if (known !== undefined && found?.size === 0n && known.stamp !== stamp && hasObjects(known.file)) {
     return { stamp, file: known.file, doubted: true }
   }
-  const read = await readManifestFile(path)
+  const read = await readManifestFile(path, keepPods)
   return { stamp, file: known === undefined ? read : withLastGood(known.file, read), doubted: false }
 }
 

@@ -90,9 +90,13 @@ function workloadKind(name: 'Deployment' | 'StatefulSet' | 'DaemonSet'): Kind {
   }
 }
 
-/** Reads a file. What cannot be read is a problem in the result, never an exception. */
-export async function readManifestFile(path: string): Promise<ManifestFile> {
-  const collector = new Collector(path)
+/**
+ * Reads a file. What cannot be read is a problem in the result, never an exception.
+ *
+ * @param keepPods  false: Pods are kept only if a Service of the file may need them to have slices. In a dump none does
+ */
+export async function readManifestFile(path: string, keepPods = true): Promise<ManifestFile> {
+  const collector = new Collector(path, keepPods)
   try {
     const { size } = await stat(path)
     const file = await open(path)
@@ -107,7 +111,8 @@ export async function readManifestFile(path: string): Promise<ManifestFile> {
   } catch (error) {
     collector.broken({ document: 0, item: 0 }, (error as Error).message)
   }
-  return collector.finished()
+  // A Service behind the Pods, which needs them after all: not the order of any dump.
+  return collector.regrets ? readManifestFile(path) : collector.finished()
 }
 
 async function beginsLikeJson(path: string): Promise<boolean> {
@@ -134,13 +139,23 @@ class Collector implements ItemSink {
   readonly #broken: BrokenObject[] = []
   readonly #skippedKinds = new Map<string, number>()
   readonly #shared = new SharedValues()
+  readonly #keepPods: boolean
   #unreadable = false
+  /** Decided at the first Pod. */
+  #idle: boolean | null = null
 
-  constructor(path: string) {
+  constructor(path: string, keepPods: boolean) {
     this.#path = path
+    this.#keepPods = keepPods
+  }
+
+  /** Pods have been dropped that are needed. */
+  get regrets(): boolean {
+    return this.#idle === true && !isDump(this.#sources)
   }
 
   finished(): ManifestFile {
+    if (!this.#keepPods && isDump(this.#sources)) this.#sources.pods.clear()
     return {
       path: this.#path,
       sources: this.#sources,
@@ -191,7 +206,7 @@ class Collector implements ItemSink {
       key = `${map === 'workloads' ? `${kind} ` : ''}${metadata.namespace}/${metadata.name}`
       this.#use(raw, metadata)
       const trimmed = trim(raw, metadata, this.#shared)
-      if (trimmed === null) return
+      if (trimmed === null || (map === 'pods' && this.#isIdle())) return
       const objects = this.#sources[map] as Map<string, unknown>
       if (objects.has(key)) this.#report(place, nameOf(kind, raw), '', 'is in this file twice; the later one counts')
       objects.set(key, trimmed)
@@ -205,6 +220,13 @@ class Collector implements ItemSink {
     }
   }
 
+  /** Whether a Pod need not even be remembered until the end: kubectl prints them last. */
+  #isIdle(): boolean {
+    if (this.#keepPods) return false
+    this.#idle ??= isDump(this.#sources)
+    return this.#idle
+  }
+
   #use(raw: Raw, { namespace }: Metadata): void {
     this.#sources.usedNamespaces.add(namespace)
     if (!(raw.metadata as Raw).namespace) this.#sources.impliedNamespaces.add(namespace)
@@ -213,6 +235,15 @@ class Collector implements ItemSink {
   #report({ document }: Place, object: string, field: string, message: string): void {
     this.#problems.push({ file: this.#path, document, object, field, message })
   }
+}
+
+/** Whether all Services that select Pods have their slices beside them, as a control plane leaves them. */
+function isDump({ services, slices, workloads }: Sources): boolean {
+  if (slices.size === 0 || workloads.size > 0) return false
+  const served = new Set<string>()
+  for (const { namespace, serviceName } of slices.values()) served.add(`${namespace}/${serviceName}`)
+  for (const [key, { selector }] of services) if (selector !== null && !served.has(key)) return false
+  return true
 }
 
 /** The kind of the items of a ServiceList is Service; a List says nothing about them. */

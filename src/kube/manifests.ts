@@ -12,7 +12,13 @@ import { emptySources, type Sources } from './sources.ts'
 export { formatProblem, type Problem } from './manifest-file.ts'
 
 /** How manifests are read and completed. */
-export interface ManifestOptions extends ControlPlaneOptions {}
+export interface ManifestOptions extends ControlPlaneOptions {
+  /**
+   * False: Pods of a dump that has slices for its Services are not kept, since nothing but `pods verified` asks for
+   * them. Default: true.
+   */
+  readonly pods?: boolean
+}
 
 /** All that the given paths say. */
 export interface Loaded {
@@ -38,7 +44,7 @@ const FOLDER_DEPTH_MAX = 32
 export async function loadManifests(paths: readonly string[], options: ManifestOptions = {}): Promise<Loaded> {
   const { files, problems } = await findManifests(paths)
   const read: ManifestFile[] = []
-  for (const file of files) read.push(await readManifestFile(file))
+  for (const file of files) read.push(await readManifestFile(file, options.pods))
   return assemble(read, problems, options)
 }
 

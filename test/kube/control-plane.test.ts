@@ -425,6 +425,19 @@ test('workloads: Pods with stable names and addresses, behind their Services', a
   )
 })
 
+test('Pods that nobody asks for', async (t) => {
+  const dump = [service('s', WEB), slice('x', 's', '10.9.9.9'), pod('p', '10.1.0.1')]
+  const keys = async (objects: object[]) => [
+    ...(await loadText(t, documents(...objects), { pods: false })).objects.pods.keys(),
+  ]
+  assert.deepEqual(await keys(dump), [])
+  assert.deepEqual(await keys([...dump].reverse()), [])
+  assert.deepEqual(await keys([...dump, service('t', WEB)]), ['shop/p'], 'a Service behind the Pods')
+  assert.deepEqual(await keys([service('t', WEB), ...dump]), ['shop/p'])
+  assert.deepEqual(await keys([pod('p', '10.1.0.1'), service('s', WEB)]), ['shop/p'])
+  assert.deepEqual([...(await loadText(t, documents(...dump))).objects.pods.keys()], ['shop/p'])
+})
+
 test('the order of objects and files means nothing', async (t) => {
   const objects = [
     ...Array.from({ length: 40 }, (_, i) =>
