@@ -245,3 +245,57 @@ export const NAME_SERVER: Fixture = {
     },
   },
 }
+
+/** A name server behind a headless Service. */
+export const NAME_SERVER_HEADLESS: Fixture = {
+  namespaces: ['kube-system'],
+  services: { 'kube-system/dns': { clusterIPs: 'None', ports: ['dns:53/UDP'] } },
+  slices: {
+    'kube-system/dns-x': {
+      for: 'dns',
+      ports: ['dns:53/UDP'],
+      endpoints: [
+        { a: ['10.130.0.2'], hostname: 'node-a' },
+        { a: ['10.130.0.3'], hostname: 'node-b' },
+      ],
+    },
+  },
+}
+
+/** What the control plane writes seldom, or people do by hand. */
+export const EDGES: Fixture = {
+  namespaces: ['shop', 'db', 'empty'],
+  services: {
+    'shop/bare': { clusterIPs: ['172.30.6.1'] }, // no ports
+    'shop/own': { clusterIPs: ['172.30.6.2'], ports: ['web:80/TCP'] },
+    'shop/mixed': { clusterIPs: ['172.30.6.3'], ports: ['-:80/TCP', 'ops:81/TCP', 'ops:81/UDP'] },
+    'db/plain': { clusterIPs: 'None' },
+    'db/twice': { clusterIPs: 'None' },
+    'db/other': { clusterIPs: 'None' },
+    'db/vast': { clusterIPs: 'None' },
+    'db/shared': { clusterIPs: 'None' },
+    'ghost/cart': { clusterIPs: ['172.30.6.9'], ports: ['web:80/TCP'] }, // its namespace is not known
+    'ghost/pg': { clusterIPs: 'None' },
+  },
+  slices: {
+    'db/plain-1': { for: 'plain', endpoints: [{ a: ['10.60.0.1'] }] }, // no ports
+    'db/twice-1': { for: 'twice', ports: ['sql:5432/TCP'], endpoints: [{ a: ['10.60.1.1'], hostname: 'pg' }] },
+    'db/other-1': { for: 'other', ports: ['-:5432/TCP'], endpoints: [{ a: ['10.60.1.1'] }, { a: ['172.30.6.2'] }] },
+    'db/vast-1': {
+      for: 'vast',
+      ports: ['x:1/TCP', 'y:2/TCP'],
+      endpoints: Array.from({ length: 60 }, (_, index) => ({ a: [`10.60.2.${index}`], ready: index !== 1 })),
+    },
+    'db/shared-1': {
+      for: 'shared',
+      ports: ['sql:5432/TCP'],
+      endpoints: [
+        { a: ['10.60.3.1'], hostname: 'one' },
+        { a: ['10.60.3.2'], hostname: 'one' },
+      ],
+    },
+    'db/nobody': { ports: ['sql:5432/TCP'], endpoints: [{ a: ['10.60.4.1'] }] }, // no Service label
+    'db/gone-1': { for: 'gone', ports: ['sql:5432/TCP'], endpoints: [{ a: ['10.60.4.2'] }] }, // no such Service
+    'ghost/pg-1': { for: 'pg', ports: ['sql:5432/TCP'], endpoints: [{ a: ['10.60.5.1'] }] },
+  },
+}

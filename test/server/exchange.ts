@@ -60,7 +60,11 @@ export class UdpClient implements Client {
     this.#server = server
     this.#socket = createSocket(isIPv6(server.address) ? 'udp6' : 'udp4')
     this.#socket.unref() // a forgotten client does not keep the test run from ending
-    this.#socket.on('message', (message) => this.waiters.arrive(message))
+    this.#socket.on('message', (message, from) => {
+      // A response comes from where the query went (RFC 2181 §4.1); resolvers drop any other.
+      if (from.address === server.address && from.port === server.port) this.waiters.arrive(message)
+      else this.waiters.strays++
+    })
     this.#socket.on('error', () => this.waiters.end())
   }
 

@@ -1,13 +1,15 @@
 // The server's own name: NS at the apex, `ns.dns`, and the addresses they lead to, which must not be loopback addresses.
 // Runs in a network namespace where the address exists.
 
-import { CLUSTER_IP, NAME_SERVER } from './cluster-dns-fixtures.ts'
+import { CLUSTER_IP, NAME_SERVER, NAME_SERVER_HEADLESS } from './cluster-dns-fixtures.ts'
 import { manifestsOf } from './fixtures.ts'
 import { insideNamespace } from './namespace.ts'
 import { type Row, testSuite } from './tables.ts'
 
 const ADDRESS = '10.130.0.2'
 const SOA = (zone: string, minimum: number) => `SOA ns.dns.${zone} hostmaster.${zone} SERIAL 7200 1800 86400 ${minimum}`
+
+const NODES = ['node-a.dns.kube-system~', 'node-b.dns.kube-system~']
 
 const OUTSIDE: Row[] = [
   ['cluster.local.', 'SOA', 'NOERROR', [SOA('cluster.local.', 5)]],
@@ -33,6 +35,24 @@ const INSIDE: Row[] = [
   ['in-addr.arpa.', 'SOA', 'NOERROR', [SOA('in-addr.arpa.', 5)]],
 ]
 
+const HEADLESS: Row[] = [
+  // One NS for each endpoint's name.
+  [
+    'cluster.local.',
+    'NS',
+    'NOERROR',
+    NODES.map((name) => `NS ${name}`),
+    NODES.map((name, index) => `${name} A 10.130.0.${index + 2}`),
+  ],
+  ['ns.dns.cluster.local.', 'A', 'NOERROR', ['A 10.130.0.2', 'A 10.130.0.3']],
+]
+
+const WILDCARD: Row[] = [
+  // Every address of every interface but those of the loopback device.
+  ['cluster.local.', 'NS', 'NOERROR', ['NS ns.dns.cluster.local.'], ['ns.dns.cluster.local. A 10.130.0.2']],
+  ['ns.dns.cluster.local.', 'A', 'NOERROR', ['A 10.130.0.2']],
+]
+
 const TTL_600: Row[] = [
   ['cluster.local.', 'SOA', 'NOERROR', [`300 ${SOA('cluster.local.', 600)}`]],
   ['cluster.local.', 'NS', 'NOERROR', ['600 NS ns.dns.cluster.local.'], ['ns.dns.cluster.local. 600 A 10.130.0.2']],
@@ -48,6 +68,17 @@ if (insideNamespace(import.meta.filename, { addresses: [`${ADDRESS}/24`] })) {
     ...listen,
     objects: manifestsOf(NAME_SERVER),
     tables: [{ title: 'name server in the cluster: the Service in front of it', rows: INSIDE }],
+  })
+  testSuite({
+    ...listen,
+    objects: manifestsOf(NAME_SERVER_HEADLESS),
+    tables: [{ title: 'name server behind a headless Service', rows: HEADLESS }],
+  })
+  testSuite({
+    address: ADDRESS,
+    flags: ['--listen', '0.0.0.0'],
+    objects: [],
+    tables: [{ title: 'name server on a wildcard address', rows: WILDCARD }],
   })
   testSuite({
     address: ADDRESS,
