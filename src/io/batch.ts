@@ -4,7 +4,7 @@
 // message of the call, and only to it: it is tried once more if that may help, then skipped, and the rest goes
 // on. Every call either advances or uses up the one retry of its slot, so a batch of n costs at most 2n calls.
 
-import { EAGAIN, ECONNREFUSED, EINTR, ENOBUFS, HEADER_SIZE } from './layouts.ts'
+import { EAGAIN, ECONNREFUSED, EINTR, ENOBUFS } from './layouts.ts'
 import { sendMessages } from './libc.ts'
 import type { Slab } from './slab.ts'
 
@@ -28,7 +28,7 @@ export function sendBatch(slab: Slab): number {
     }
     let end = slot + 1
     while (end < count && slab.responseLength(end) !== 0) end++
-    const sent = sendMessages(slab.socket, slab.headersAddress + slot * HEADER_SIZE, end - slot)
+    const sent = sendMessages(slab.socket, slab.headerAddress(slot), end - slot)
     if (sent > 0) {
       slot += sent
     } else if (retried !== slot && mayPass(-sent)) {

@@ -50,7 +50,7 @@ function frame(id: number, kind: number): Buffer {
 async function converse(port: number, frames: Buffer[]): Promise<[id: number, rcode: number][]> {
   const client = connect({ port, host: '127.0.0.1' })
   const chunks: Buffer[] = []
-  client.on('data', (chunk) => chunks.push(chunk))
+  client.on('data', (chunk: Buffer) => chunks.push(chunk))
   client.on('error', () => {})
   client.end(Buffer.concat(frames))
   await once(client, 'close')

@@ -25,14 +25,17 @@ const RCODE_FORMERR = 1
 /** Answers with QR set; SERVFAIL and FORMERR are told by RCODE. */
 export function createAnswerer(_source: unknown, reader: number): Answerer {
   let held = false
-  return {
+  const answerer = {
+    setHome() {},
+    prepare() {},
+    findPrepared() {},
     beginBatch() {
       held = true
     },
     endBatch() {
       held = false
     },
-    answer(packet, start, length, capacity, stream) {
+    answer(packet: Uint8Array, start: number, length: number, capacity: number, stream: boolean) {
       if (!held) throw new Error('answer outside a batch')
       if (length < 12 || (packet[start + 2] & QR) !== 0) return 0
       switch (length > 12 ? packet[start + 12] : ECHO) {
@@ -57,18 +60,18 @@ export function createAnswerer(_source: unknown, reader: number): Answerer {
       if (length > 13) packet[start + 13] = reader | (stream ? QR : 0)
       return length
     },
-    malformed(packet, start, length) {
+    malformed(packet: Uint8Array, start: number, length: number) {
       if (length < 12) return 0
       packet[start + 2] |= QR
       packet[start + 3] = RCODE_FORMERR
       return 12
     },
-    servfail(packet, start, length) {
+    servfail(packet: Uint8Array, start: number, length: number) {
       if (length < 12) return 0
       if (packet[start + 12] === THROW_ALWAYS) throw new Error('told to throw again')
       packet[start + 2] |= QR
       packet[start + 3] = RCODE_SERVFAIL
       return length
     },
-  }
+  }  return answerer
 }
