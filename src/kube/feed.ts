@@ -204,10 +204,10 @@ class ManifestFeed implements ManifestWatch {
   }
 }
 
-/** Tells a folder from another that has taken its name; '' if there is none. */
+/** Tells a folder from another that has taken its name, and perhaps its inode; '' if there is none. */
 async function identityOf(folder: string): Promise<string> {
-  const found = await stat(folder).catch(() => null)
-  return found === null ? '' : `${found.dev} ${found.ino}`
+  const found = await stat(folder, { bigint: true }).catch(() => null)
+  return found === null ? '' : `${found.dev} ${found.ino} ${found.birthtimeNs}`
 }
 
 async function currentFile(path: string, known: KnownFile | undefined, keepPods?: boolean): Promise<KnownFile> {

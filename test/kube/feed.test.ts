@@ -122,6 +122,7 @@ test('files that are new, renamed into place, moved, deleted, in new folders', a
   mkdirSync(join(watched.folder, 'deep'))
   watched.write('deep/d.yaml', service('d'))
   await watched.until('a folder made anew', (loaded) => loaded.objects.services.has('shop/d'))
+  await sleep(100)
   appendFileSync(join(watched.folder, 'deep/d.yaml'), `---\n${service('e')}`)
   await watched.until('a change in it', (loaded) => loaded.objects.services.has('shop/e'))
 

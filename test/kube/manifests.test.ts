@@ -361,3 +361,22 @@ test('items and documents that do not fit the window', async (t) => {
   )
   assert.equal(loaded.objects.slices.get('default/last')?.endpoints.length, 5)
 })
+
+test('a boundary between items on the edge of the window', async (t) => {
+  const head = 'items:\n- kind: Service\n  metadata:\n    name: a\n    annotations:\n      pad: '
+  for (let shift = -1; shift < 4; shift++) {
+    const pad = 'x'.repeat((1 << 20) - shift - head.length)
+    const loaded = await loadFiles(t, { 'a.yaml': `${head}${pad}\n- kind: Service\n  metadata:\n    name: b\n` })
+    assert.deepEqual(loaded.problems, [])
+    assert.deepEqual([...loaded.objects.services.keys()], ['default/a', 'default/b'], `shift ${shift}`)
+  }
+})
+
+test('JSON: quotes and brackets inside of strings', async (t) => {
+  const items = ['"', '\\', '\\"', '"}', ']}"', '{[', '\\\\"}'].map((text, i) => {
+    return { kind: 'Service', metadata: { name: `s${i}`, annotations: { [text]: text } } }
+  })
+  const loaded = await loadFiles(t, { 'a.json': JSON.stringify({ 'a"]}': '"]}', items }) })
+  assert.deepEqual(loaded.problems, [])
+  assert.equal(loaded.objects.services.size, items.length)
+})
