@@ -1,8 +1,7 @@
 // Labels that spell an IP address with dashes: 10-131-0-8, fd00-10-131--8 (Kubernetes DNS specification 1.1.0, Pod records).
 // Hot: works on octets, allocates nothing.
 
-import { childHash, labelHash } from './name.ts'
-import type { Query } from './question.ts'
+import { type Query, sealKey } from './question.ts'
 
 const DASH = 0x2d
 const ZERO = 0x30
@@ -87,18 +86,17 @@ function hexDigit(octet: number): number {
 }
 
 /**
- * Makes in `canonical` the name that has the canonical spelling of an address (RFC 5952 §4, dashes for separators) in place
- * of label 0 of `name`.
+ * Makes in `canonical` the key that has the canonical spelling of an address (RFC 5952 §4, dashes for separators) in place
+ * of label 0 of `name`, whose key has been read.
  * @param length  4 or 16 octets of `address`
  */
-export function canonicalName(address: Uint8Array, length: number, name: Query, canonical: Query): void {
+export function canonicalKey(address: Uint8Array, length: number, name: Query, canonical: Query): void {
   const { key } = canonical
   let at = length === 4 ? writeIPv4(address, key, 1) : writeIPv6(address, key, 1)
   key[0] = at - 1
-  const hash = labelHash(key, 1, at - 1)
-  canonical.suffixHash[0] = childHash(name.suffixHash[1], hash)
-  for (let from = name.labelStart[1]; from < name.nameLength; from++) key[at++] = name.key[from]
-  canonical.nameLength = at
+  const nameLength = name.meta & 0xffff
+  for (let from = name.labelStart[1]; from < nameLength; from++) key[at++] = name.key[from]
+  sealKey(canonical, name.meta >>> 16, at)
 }
 
 function writeIPv4(address: Uint8Array, key: Uint8Array, at: number): number {

@@ -1,5 +1,5 @@
-// Domain names in wire form: folding, hashing, text conversion. RFC 1035 §3.1, RFC 4343 for case.
-// Not here: reading a name out of a packet (question.ts).
+// Domain names in wire form and as text: folding, conversion. RFC 1035 §3.1, RFC 4343 for case.
+// Not here: reading a name out of a packet (question.ts), keys of the index (key.ts).
 
 /** Octet -> the same octet with A..Z folded to a..z (RFC 4343 §3). */
 export const FOLD: Uint8Array = Uint8Array.from({ length: 256 }, (_, octet) =>
@@ -12,44 +12,6 @@ export const NAME_LENGTH_MAX = 255
 export const LABEL_LENGTH_MAX = 63
 /** A name of 255 octets has at most this many labels. */
 export const LABEL_COUNT_MAX = 127
-
-// FNV-1a over the folded octets of one label, its length first. The hash of a name is made of its labels' hashes from the
-// right, so that the hash of every ancestor falls out on the way.
-const FNV_BASIS = 0x811c9dc5 | 0
-const FNV_PRIME = 0x01000193
-
-/** Hash of the root name: where every name's hash begins. */
-export const ROOT_HASH = 0x2545f491
-
-/** First step of a label's hash. `length`: 1..63. */
-export function labelHashStart(length: number): number {
-  return Math.imul(FNV_BASIS ^ length, FNV_PRIME)
-}
-
-/** Next step: one folded octet. */
-export function labelHashStep(hash: number, octet: number): number {
-  return Math.imul(hash ^ octet, FNV_PRIME)
-}
-
-/** Hash (int32) of the name that has `labelHash`'s label in front of the name hashed as `parentHash`. */
-export function childHash(parentHash: number, labelHash: number): number {
-  const mixed = Math.imul(parentHash ^ labelHash ^ (labelHash >>> 15), 0x9e3779b1)
-  return mixed ^ (mixed >>> 15)
-}
-
-/** Hash of one label given as folded octets. */
-export function labelHash(octets: Uint8Array, start: number, length: number): number {
-  let hash = labelHashStart(length)
-  for (let i = start; i < start + length; i++) hash = labelHashStep(hash, octets[i])
-  return hash
-}
-
-/** Hash of a label given as text of single-octet characters; upper case is folded. */
-export function labelTextHash(label: string): number {
-  let hash = labelHashStart(label.length)
-  for (let i = 0; i < label.length; i++) hash = labelHashStep(hash, FOLD[label.charCodeAt(i) & 0xff])
-  return hash
-}
 
 /** A name that cannot be put on the wire. */
 export class NameError extends Error {

@@ -1,7 +1,8 @@
-// Reading a query in place: header, question and OPT, in one walk. Hot: nothing is allocated, nothing thrown.
-// RFC 1035 §4.1, RFC 6891 §6.1 for OPT, RFC 4343 for case.
+// Reading a query in place: header, question and OPT, in one walk, and then the key of its name. Hot: nothing is allocated,
+// nothing thrown. RFC 1035 §4.1, RFC 6891 §6.1 for OPT, RFC 4343 for case.
 
-import { childHash, FOLD, LABEL_COUNT_MAX, labelHashStart, labelHashStep, NAME_LENGTH_MAX, ROOT_HASH } from './name.ts'
+import { foldWord, KEY_WORDS, keyHash, keyHashEnd, keyHashStart, keyHashStep, keyMeta, lastWordMask } from './key.ts'
+import { LABEL_COUNT_MAX, NAME_LENGTH_MAX } from './name.ts'
 
 // Verdicts of readQuery().
 /** A query to look up. */
@@ -36,14 +37,24 @@ const UDP_SIZE_MIN = 512
 
 /** One query as read. One object is used again and again; the last readQuery() or readName() says what is in it. */
 export class Query {
-  /** QNAME in wire form, folded, root octet included: octets [0, nameLength). */
-  readonly key = new Uint8Array(NAME_LENGTH_MAX + 1)
+  /** Octets of QNAME in wire form, root octet included. */
   nameLength = 0
-  /** Labels without the root; label i, leftmost 0, starts in `key` at labelStart[i]; labelStart[labelCount] is the root octet. */
+  /** Labels without the root; label i, leftmost 0, begins labelStart[i] octets into the name; labelStart[labelCount] is the root. */
   labelCount = 0
   readonly labelStart = new Uint8Array(LABEL_COUNT_MAX + 1)
-  /** suffixHash[i]: hash of the name that begins with label i; suffixHash[0] is QNAME's. */
-  readonly suffixHash = new Int32Array(LABEL_COUNT_MAX + 1)
+  /** The part of the name left of its zone, folded, zero behind its end. Filled by readKey(). */
+  readonly keyWords = new Int32Array(KEY_WORDS)
+  /** The same memory as octets. */
+  readonly key = new Uint8Array(this.keyWords.buffer)
+  /** Zone and length of the key (key.ts). */
+  meta = 0
+  hash = 0
+  /** What readQuery() said. */
+  verdict: Verdict = DROP
+  /** Index of the zone it lies in, -1 for none. Set by whoever looks that up. */
+  zone = -1
+  /** Entry of the index (lookup.ts), 0 for none. Set by whoever looks that up. */
+  entry = 0
   type = 0
   /** First octet behind the question, counted from the start of the message; 0 if the question did not parse. */
   questionEnd = 0
@@ -107,39 +118,59 @@ export function readQuery(query: Query, packet: Uint8Array, start: number, lengt
 }
 
 /**
- * Reads the uncompressed name at packet[at, end) into key, labels and hashes of `query`, folding while walking.
+ * Finds the labels of the uncompressed name at packet[at, end).
  * A pointer is malformed here: nothing that a question may point to comes before it.
  * @returns the first octet behind the name, or 0 if there is no well-formed name
  */
 export function readName(query: Query, packet: Uint8Array, at: number, end: number): number {
-  const { key, labelStart, suffixHash } = query
-  let keyAt = 0
+  const { labelStart } = query
+  let offset = 0
   let labels = 0
   for (;;) {
-    if (at >= end) return 0
-    const length = packet[at++]
+    if (at + offset >= end) return 0
+    const length = packet[at + offset]
     if (length === 0) break
-    if (length >= 64 || at + length >= end || keyAt + length + 2 > NAME_LENGTH_MAX) return 0
-    labelStart[labels] = keyAt
-    key[keyAt++] = length
-    let hash = labelHashStart(length)
-    for (const labelEnd = at + length; at < labelEnd; at++) {
-      const octet = FOLD[packet[at]]
-      key[keyAt++] = octet
-      hash = labelHashStep(hash, octet)
-    }
-    suffixHash[labels++] = hash
+    if (length >= 64) return 0
+    labelStart[labels++] = offset
+    offset += length + 1
+    if (offset >= NAME_LENGTH_MAX) return 0
   }
-  key[keyAt] = 0
-  labelStart[labels] = keyAt
-  query.nameLength = keyAt + 1
+  labelStart[labels] = offset
   query.labelCount = labels
-  let hash = ROOT_HASH
-  for (let i = labels - 1; i >= 0; i--) {
-    hash = childHash(hash, suffixHash[i])
-    suffixHash[i] = hash
+  query.nameLength = offset + 1
+  return at + offset + 1
+}
+
+/**
+ * Makes the key of the name that readName() has read, folding and hashing four octets at a time.
+ * @param words   memory of the packet as words; up to 3 octets behind the key are read, none of them used
+ * @param word    index of the word that the name begins with
+ * @param length  octets of the name that lie left of the zone, 0..254
+ */
+export function readKey(query: Query, words: Int32Array, word: number, zone: number, length: number): void {
+  const { keyWords } = query
+  const meta = keyMeta(zone, length)
+  const last = (length - 1) >> 2
+  let hash = keyHashStart(meta)
+  for (let i = 0; i < last; i++) {
+    const folded = foldWord(words[word + i])
+    keyWords[i] = folded
+    hash = keyHashStep(hash, folded)
   }
-  return at
+  if (length > 0) {
+    const folded = foldWord(words[word + last]) & lastWordMask(length)
+    keyWords[last] = folded
+    hash = keyHashStep(hash, folded)
+  }
+  query.meta = meta
+  query.hash = keyHashEnd(hash)
+}
+
+/** Sets meta and hash for a key whose octets key[0, length) have been written one by one, folded. */
+export function sealKey(query: Query, zone: number, length: number): void {
+  if (length > 0) query.keyWords[(length - 1) >> 2] &= lastWordMask(length)
+  query.meta = keyMeta(zone, length)
+  query.hash = keyHash(query.keyWords, query.meta)
 }
 
 /** Steps over a name that may be compressed; pointers must lead strictly backwards. 0 if it is malformed. */

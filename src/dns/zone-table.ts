@@ -1,6 +1,6 @@
 // The zones this server answers, and the longest one that a name lies in. Hot: find() allocates nothing.
 
-import { wireOfLabels } from './name.ts'
+import { FOLD, wireOfLabels } from './name.ts'
 import type { Query } from './question.ts'
 
 /** One served zone. Plain data. */
@@ -40,17 +40,26 @@ export class ZoneTable {
     }
   }
 
-  /** The longest zone that equals `name` or is an ancestor of it (whole labels, folded), or -1. */
-  find(name: Query): number {
-    const { labelStart, labelCount, nameLength, key } = name
+  /**
+   * The longest zone that the name read into `name` equals or lies below (whole labels, any case), or -1.
+   * @param packet  where the name was read, beginning at `start`
+   */
+  find(name: Query, packet: Uint8Array, start: number): number {
+    const { labelStart, labelCount, nameLength } = name
     for (let label = 0; label <= labelCount; label++) {
-      const start = labelStart[label]
-      let zone = this.byLength[nameLength - start]
-      for (; zone !== NONE; zone = this.sameLength[zone]) if (equals(this.names[zone], key, start)) return zone
+      const offset = labelStart[label]
+      let zone = this.byLength[nameLength - offset]
+      for (; zone !== NONE; zone = this.sameLength[zone]) {
+        if (equals(this.names[zone], packet, start + offset)) return zone
+      }
     }
     return NONE
   }
 
+  /** Wire form of a zone's name, folded, root octet included. */
+  wire(zone: number): Uint8Array {
+    return this.names[zone]
+  }
   nameLength(zone: number): number {
     return this.names[zone].length
   }
@@ -75,7 +84,7 @@ export class ZoneTable {
   }
 }
 
-function equals(zone: Uint8Array, key: Uint8Array, start: number): boolean {
-  for (let i = 0; i < zone.length; i++) if (zone[i] !== key[start + i]) return false
+function equals(zone: Uint8Array, packet: Uint8Array, start: number): boolean {
+  for (let i = 0; i < zone.length; i++) if (zone[i] !== FOLD[packet[start + i]]) return false
   return true
 }

@@ -1,14 +1,17 @@
 // Copying RRsets of the index behind the question of a response. Hot: nothing is allocated.
 // Whole records only; the first one that does not fit ends the section and sets `truncated` (RFC 2181 §9).
 
+import { NO_ZONE } from '../dns/key.ts'
 import type { Response } from '../dns/response.ts'
 import { writeUint32 } from '../dns/response.ts'
+import type { ZoneTable } from '../dns/zone-table.ts'
 import {
   CLAIMS,
   FLAT,
   NAMES,
+  nameLength,
   nameOctets,
-  nameParent,
+  nameZone,
   RAW,
   type Region,
   rrsetCount,
@@ -44,6 +47,7 @@ export function appendRrset(
   response: Response,
   packet: Uint8Array,
   region: Region,
+  zones: ZoneTable,
   rrset: number,
   rotation: number,
   owner: number,
@@ -52,7 +56,7 @@ export function appendRrset(
   const encoding = rrsetEncoding(region.words, rrset)
   if (encoding === FLAT) appendFlat(response, packet, region, rrset, rotation, owner)
   else if (encoding === RAW) appendRaw(response, packet, region, rrset, owner)
-  else appendTargets(response, packet, region, rrset, encoding, owner, ttl)
+  else appendTargets(response, packet, region, zones, rrset, encoding, owner, ttl)
 }
 
 function appendFlat(
@@ -108,6 +112,7 @@ function appendTargets(
   response: Response,
   packet: Uint8Array,
   region: Region,
+  zones: ZoneTable,
   rrset: number,
   encoding: number,
   owner: number,
@@ -123,7 +128,7 @@ function appendTargets(
     const { at } = response
     const rdata = at + 12
     const behind =
-      rdata + fixed > response.limit ? 0 : writeNameAt(response, packet, region, rdata + fixed, words[word])
+      rdata + fixed > response.limit ? 0 : writeNameAt(response, packet, region, zones, rdata + fixed, words[word])
     if (behind === 0) {
       response.truncated = true
       return
@@ -142,13 +147,15 @@ function appendTargets(
     response.at = behind
     response.answerCount++
   }
-  if (encoding === SRV || encoding === NAMES) appendAdditional(response, packet, region, rrset, word, stride, ttl)
+  if (encoding === SRV || encoding === NAMES)
+    appendAdditional(response, packet, region, zones, rrset, word, stride, ttl)
 }
 
 function appendAdditional(
   response: Response,
   packet: Uint8Array,
   region: Region,
+  zones: ZoneTable,
   rrset: number,
   additional: number,
   stride: number,
@@ -166,7 +173,7 @@ function appendAdditional(
     if (owner > POINTER_MAX) {
       // Too far into a large TCP message for a pointer: the name again.
       const target = words[rrsetData(rrset) + record * stride]
-      const behind = at + 2 > response.limit ? 0 : writeNameAt(response, packet, region, at, target)
+      const behind = at + 2 > response.limit ? 0 : writeNameAt(response, packet, region, zones, at, target)
       if (behind === 0 || behind + 10 + length > response.limit) {
         response.truncated = true
         return
@@ -230,14 +237,24 @@ export function appendAddress(
 }
 
 /** Writes a name of the index, uncompressed, at packet[at]; returns the octet behind, or 0 if it does not fit. */
-function writeNameAt(response: Response, packet: Uint8Array, region: Region, at: number, name: number): number {
+function writeNameAt(
+  response: Response,
+  packet: Uint8Array,
+  region: Region,
+  zones: ZoneTable,
+  at: number,
+  name: number,
+): number {
   const { words, octets } = region
-  do {
-    const from = nameOctets(name)
-    const count = octets[from]
-    if (at + count > response.limit) return 0
-    for (let i = 1; i <= count; i++) packet[at++] = octets[from + i]
-    name = nameParent(words, name)
-  } while (name !== 0)
-  return at
+  const from = nameOctets(name)
+  const length = nameLength(words, name)
+  const zone = nameZone(words, name)
+  if (at + length > response.limit) return 0
+  for (let i = 0; i < length; i++) packet[at + i] = octets[from + i]
+  if (zone === NO_ZONE) return at + length
+  const wire = zones.wire(zone)
+  const zoneAt = at + length
+  if (zoneAt + wire.length > response.limit) return 0
+  for (let i = 0; i < wire.length; i++) packet[zoneAt + i] = wire[i]
+  return zoneAt + wire.length
 }

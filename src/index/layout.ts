@@ -18,10 +18,9 @@
 // Below the last level (hash used up) a node is a plain list: +1 count, +2 zero, +3 entries.
 //
 // Name: a name in the index, or one that records point at
-//   +0 parent: the name that follows, 0 for an apex   +1 hash of the whole name
-//   +2 children: names in the index whose parent this is   (writer only)
-//   +3 uses: places that hold this ref: trie entry, children, records   (writer only)
-//   +4 octets: count, then `count` octets of wire form: one label, or the whole wire form of an apex, root octet included
+//   +0 hash of the key   +1 children: names in the index right below it   (writer only)
+//   +2 uses: trie entry and records that hold this ref   (writer only)
+//   +3 zone << 16 | length of the key in octets   +4 key: what stands left of the zone, zeros behind (key.ts)
 //
 // Block: the RRsets of one name
 //   +0 count of RRsets | flags << 8   +1 size of the block in words   +2 RRsets, one after another
@@ -177,64 +176,62 @@ export function bitCount(map: number): number {
 
 // ---- name ----
 
-const NAME_OCTETS = 4
+const NAME_KEY = 4
 
-export function nameParent(words: Int32Array, name: number): number {
+export function nameHash(words: Int32Array, name: number): number {
   return words[name]
 }
-export function nameHash(words: Int32Array, name: number): number {
+export function nameChildren(words: Int32Array, name: number): number {
   return words[name + 1]
 }
-export function nameChildren(words: Int32Array, name: number): number {
+export function nameUses(words: Int32Array, name: number): number {
   return words[name + 2]
 }
-export function nameUses(words: Int32Array, name: number): number {
-  return words[name + 3]
-}
 export function addNameChildren(words: Int32Array, name: number, change: number) {
-  words[name + 2] += change
+  words[name + 1] += change
 }
 export function addNameUses(words: Int32Array, name: number, change: number) {
-  words[name + 3] += change
+  words[name + 2] += change
 }
-/** Octet offset, in the region, of the count of octets; the octets follow. */
+/** Zone and length of the key (key.ts, `keyMeta`). */
+export function nameMeta(words: Int32Array, name: number): number {
+  return words[name + 3]
+}
+/** Octets of the key. */
+export function nameLength(words: Int32Array, name: number): number {
+  return words[name + 3] & 0xffff
+}
+export function nameZone(words: Int32Array, name: number): number {
+  return words[name + 3] >>> 16
+}
+/** Index of the first word of the key. */
+export function nameKeyWord(name: number): number {
+  return name + NAME_KEY
+}
+/** Offset in the region of the first octet of the key. */
 export function nameOctets(name: number): number {
-  return (name + NAME_OCTETS) << 2
+  return (name + NAME_KEY) << 2
 }
-/** Words that a name of `octetCount` octets takes. */
-export function nameWords(octetCount: number): number {
-  return NAME_OCTETS + ((octetCount + 4) >> 2)
+/** Words that a name with a key of `length` octets takes. */
+export function nameWords(length: number): number {
+  return NAME_KEY + ((length + 3) >> 2)
 }
-export function writeName(words: Int32Array, name: number, parent: number, hash: number) {
-  words[name] = parent
-  words[name + 1] = hash
+export function writeName(words: Int32Array, name: number, hash: number, meta: number, key: Int32Array) {
+  words[name] = hash
+  words[name + 1] = 0
   words[name + 2] = 0
-  words[name + 3] = 0
+  words[name + 3] = meta
+  const count = ((meta & 0xffff) + 3) >> 2
+  for (let i = 0; i < count; i++) words[name + NAME_KEY + i] = key[i]
 }
 
-/**
- * Is `name` what stands in key[start, end)?  `key` is folded wire form, root octet included; `hash` its hash.
- * The names at and above an apex are compared as one, so a chain ends after a handful of steps.
- */
-export function nameEquals(
-  words: Int32Array,
-  octets: Uint8Array,
-  name: number,
-  hash: number,
-  key: Uint8Array,
-  start: number,
-  end: number,
-): boolean {
-  if (words[name + 1] !== hash) return false
-  let at = start
-  do {
-    const from = (name + NAME_OCTETS) << 2
-    const count = octets[from]
-    if (at + count > end) return false
-    for (let i = 1; i <= count; i++) if (octets[from + i] !== key[at++]) return false
-    name = words[name]
-  } while (name !== 0)
-  return at === end
+/** Is the key of `name` the one in key[0..]? */
+export function nameEquals(words: Int32Array, name: number, hash: number, meta: number, key: Int32Array): boolean {
+  if (words[name] !== hash || words[name + 3] !== meta) return false
+  const count = ((meta & 0xffff) + 3) >> 2
+  const from = name + NAME_KEY
+  for (let i = 0; i < count; i++) if (words[from + i] !== key[i]) return false
+  return true
 }
 
 // ---- block and RRset ----

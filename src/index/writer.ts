@@ -5,35 +5,33 @@
 // names below them; empty non-terminals come and go by themselves (RFC 4592 §2.2.2).
 
 import assert from 'node:assert'
-import { childHash, FOLD, labelTextHash, ROOT_HASH, wireOfLabels } from '../dns/name.ts'
+import { NO_ZONE } from '../dns/key.ts'
+import { FOLD, wireOfLabels } from '../dns/name.ts'
+import { Query, sealKey } from '../dns/question.ts'
 import { Allocator } from './allocator.ts'
 import { type BlockBuilder, forEachTarget } from './block.ts'
 import {
   addNameChildren,
   addNameUses,
-  bitCount,
   blockSize,
   entryBlock,
   entryName,
-  LEVEL_BITS,
-  LIST_SHIFT,
-  listCount,
   nameChildren,
   nameHash,
+  nameKeyWord,
+  nameLength,
+  nameMeta,
   nameOctets,
-  nameParent,
   nameUses,
   nameWords,
-  nodeChild,
-  nodeDataMap,
-  nodeEntry,
-  nodeNodeMap,
+  nameZone,
   type Region,
   ROOT_WORDS,
   rootWord,
   writeName,
   writeRoot,
 } from './layout.ts'
+import { find } from './lookup.ts'
 import { allHavePassed } from './reader.ts'
 import { Trie } from './trie.ts'
 
@@ -61,7 +59,6 @@ interface Limbo {
 }
 
 const VERSION_MAX = 0x7fffffff
-const UNINDEXED = -1 // what #findChild returns for a name that has no entry
 
 /** A list of int32 that is filled and emptied again and again. */
 class Log {
@@ -116,6 +113,8 @@ export class IndexWriter {
   /** Names that may have lost their reason to exist. */
   readonly #touched = new Log()
   readonly #limbo: Limbo[] = []
+  readonly #key = new Query()
+  #zoneCount = 0
   #limboWords = 0
 
   constructor(region: Region, options: WriterOptions) {
@@ -145,43 +144,49 @@ export class IndexWriter {
   }
 
   /**
-   * A name that ends all chains of names below it: the apex of a zone, or the target of records that lie in no zone.
-   * With `indexed` it gets an entry and stays for good; without, it lives as long as records refer to it.
-   * @throws RegionFullError; NameError never (the caller has checked the labels)
+   * The apex of the next zone: the first call makes that of zone 0 of the ZoneTable that readers use, and so on.
+   * It exists for good. @throws RegionFullError
    */
-  apex(labels: readonly string[], indexed: boolean): number {
+  addZone(): number {
+    this.#begin()
+    sealKey(this.#key, this.#zoneCount++, 0)
+    const name = this.#newName()
+    this.#index(name)
+    this.#count(name, 1, 0) // counted as its own child: never without reason to exist
+    return name
+  }
+
+  /** A name that lies in no zone, for records to refer to; it lives as long as they do. @throws RegionFullError */
+  foreignName(labels: readonly string[]): number {
     this.#begin()
     const wire = wireOfLabels(labels)
-    let hash = ROOT_HASH
-    for (let i = labels.length - 1; i >= 0; i--) hash = childHash(hash, labelTextHash(labels[i]))
-    const name = this.#newName(0, hash, wire, wire.length)
-    if (!indexed) return name
-    this.#trie.insert(name, 0)
-    this.#names++
-    this.#count(name, 1, 1) // counted as its own child: never without reason to exist
-    return name
+    this.#key.key.set(wire)
+    sealKey(this.#key, NO_ZONE, wire.length)
+    return this.#newName()
   }
 
   /** The name `label`.`parent`, made if it does not exist. @throws RegionFullError */
   child(parent: number, label: string): number {
     this.#begin()
-    const hash = childHash(nameHash(this.#words, parent), labelTextHash(label))
-    const found = this.#findChild(hash, parent, label)
-    if (found !== UNINDEXED) return found
-    const name = this.#newChild(parent, hash, label)
-    this.#trie.insert(name, 0)
-    this.#names++
-    this.#count(name, 0, 1)
-    this.#count(parent, 1, 1)
+    const found = this.existingChild(parent, label)
+    if (found !== 0) return found
+    const name = this.#newName()
+    this.#index(name)
+    this.#count(parent, 1, 0)
     this.#touched.push(name)
     return name
   }
 
   /** The name `label`.`parent` if it exists in the version in the making, else 0. */
   existingChild(parent: number, label: string): number {
-    const hash = childHash(nameHash(this.#words, parent), labelTextHash(label))
-    const found = this.#findChild(hash, parent, label)
-    return found === UNINDEXED ? 0 : found
+    const words = this.#words
+    const { key } = this.#key
+    key[0] = label.length
+    for (let i = 0; i < label.length; i++) key[i + 1] = FOLD[label.charCodeAt(i) & 0xff]
+    const start = label.length + 1
+    this.#copyKey(parent, 0, start)
+    sealKey(this.#key, nameZone(words, parent), start + nameLength(words, parent))
+    return this.#findKey()
   }
 
   /** The block of `name` in the version in the making; 0 if it has none. */
@@ -310,14 +315,7 @@ export class IndexWriter {
 
   #dropUse(name: number): void {
     this.#count(name, 0, -1)
-    if (nameUses(this.#words, name) > 0) return
-    const parent = nameParent(this.#words, name)
-    this.#forget(name)
-    if (parent !== 0) this.#dropUse(parent)
-  }
-
-  #forget(name: number): void {
-    this.#retired.push(name, nameWords(this.#octets[nameOctets(name)]))
+    if (nameUses(this.#words, name) === 0) this.#retired.push(name, nameWords(nameLength(this.#words, name)))
   }
 
   /** Takes out of the trie every touched name that has neither records nor names below it, and so on upwards. */
@@ -328,7 +326,7 @@ export class IndexWriter {
       while (name !== 0 && nameUses(words, name) > 0) {
         const entry = this.#entryOf(name)
         if (entry === 0 || entryBlock(words, entry) !== 0 || nameChildren(words, name) > 0) break
-        const parent = nameParent(words, name)
+        const parent = this.#parentOf(name)
         this.#trie.remove(name)
         this.#names--
         if (parent !== 0) this.#count(parent, -1, 0)
@@ -338,73 +336,53 @@ export class IndexWriter {
     }
   }
 
-  #newChild(parent: number, hash: number, label: string): number {
-    const scratch = new Uint8Array(label.length + 1)
-    scratch[0] = label.length
-    for (let i = 0; i < label.length; i++) scratch[i + 1] = FOLD[label.charCodeAt(i) & 0xff]
-    return this.#newName(parent, hash, scratch, scratch.length)
+  /** Makes a name of the key in #key. */
+  #newName(): number {
+    const { meta, hash, keyWords } = this.#key
+    const name = this.#allocate(nameWords(meta & 0xffff))
+    writeName(this.#words, name, hash, meta, keyWords)
+    return name
   }
 
-  #newName(parent: number, hash: number, wire: Uint8Array, length: number): number {
-    const name = this.#allocate(nameWords(length))
-    writeName(this.#words, name, parent, hash)
-    const at = nameOctets(name)
-    this.#octets[at] = length
-    this.#octets.set(wire, at + 1)
-    return name
+  #index(name: number): void {
+    this.#trie.insert(name, 0)
+    this.#names++
+    this.#count(name, 0, 1)
+  }
+
+  /** Octets of the key of `name` from `from` on to key[to..]. */
+  #copyKey(name: number, from: number, to: number): void {
+    const { key } = this.#key
+    const octets = this.#octets
+    const end = nameOctets(name) + nameLength(this.#words, name)
+    for (let at = nameOctets(name) + from; at < end; at++) key[to++] = octets[at]
+  }
+
+  /** The indexed name with the key in #key, or 0. */
+  #findKey(): number {
+    const { meta, hash, keyWords } = this.#key
+    const entry = this.#trie.top === 0 ? 0 : find(this.#words, this.#trie.top, hash, meta, keyWords)
+    return entry === 0 ? 0 : entryName(this.#words, entry)
+  }
+
+  /** The indexed name right above `name`; 0 above an apex. */
+  #parentOf(name: number): number {
+    const length = nameLength(this.#words, name)
+    if (length === 0) return 0
+    const from = this.#octets[nameOctets(name)] + 1
+    this.#copyKey(name, from, 0)
+    sealKey(this.#key, nameZone(this.#words, name), length - from)
+    return this.#findKey()
   }
 
   #entryOf(name: number): number {
     const words = this.#words
-    const hash = nameHash(words, name)
-    let node = this.#trie.top
-    if (node === 0) return 0
-    for (let shift = 0; shift < LIST_SHIFT; shift += LEVEL_BITS) {
-      const bit = 1 << ((hash >>> shift) & 31)
-      const dataMap = nodeDataMap(words, node)
-      if ((dataMap & bit) !== 0) {
-        const entry = nodeEntry(node, bitCount(dataMap & (bit - 1)))
-        return entryName(words, entry) === name ? entry : 0
-      }
-      const nodeMap = nodeNodeMap(words, node)
-      if ((nodeMap & bit) === 0) return 0
-      node = words[nodeChild(node, bitCount(dataMap), bitCount(nodeMap & (bit - 1)))]
-    }
-    for (let i = 0; i < listCount(words, node); i++) {
-      if (entryName(words, nodeEntry(node, i)) === name) return nodeEntry(node, i)
-    }
-    return 0
-  }
-
-  #findChild(hash: number, parent: number, label: string): number {
-    const words = this.#words
-    let node = this.#trie.top
-    for (let shift = 0; shift < LIST_SHIFT; shift += LEVEL_BITS) {
-      const bit = 1 << ((hash >>> shift) & 31)
-      const dataMap = nodeDataMap(words, node)
-      if ((dataMap & bit) !== 0) {
-        const name = entryName(words, nodeEntry(node, bitCount(dataMap & (bit - 1))))
-        return this.#isChild(name, hash, parent, label) ? name : UNINDEXED
-      }
-      const nodeMap = nodeNodeMap(words, node)
-      if ((nodeMap & bit) === 0) return UNINDEXED
-      node = words[nodeChild(node, bitCount(dataMap), bitCount(nodeMap & (bit - 1)))]
-    }
-    for (let i = 0; i < listCount(words, node); i++) {
-      const name = entryName(words, nodeEntry(node, i))
-      if (this.#isChild(name, hash, parent, label)) return name
-    }
-    return UNINDEXED
-  }
-
-  #isChild(name: number, hash: number, parent: number, label: string): boolean {
-    const words = this.#words
-    if (nameHash(words, name) !== hash || nameParent(words, name) !== parent) return false
-    const at = nameOctets(name) + 1
-    if (this.#octets[at] !== label.length) return false
-    for (let i = 0; i < label.length; i++) {
-      if (this.#octets[at + 1 + i] !== FOLD[label.charCodeAt(i) & 0xff]) return false
-    }
-    return true
+    const length = nameLength(words, name)
+    if (this.#trie.top === 0) return 0
+    const from = nameKeyWord(name)
+    const { keyWords } = this.#key
+    for (let i = 0; i < (length + 3) >> 2; i++) keyWords[i] = words[from + i]
+    const entry = find(words, this.#trie.top, nameHash(words, name), nameMeta(words, name), keyWords)
+    return entry !== 0 && entryName(words, entry) === name ? entry : 0
   }
 }

@@ -96,7 +96,7 @@ export class ClusterIndex {
     this.#allowed = options.namespaces === null ? null : new Set(options.namespaces)
     const open = (text: string): WritableZone => {
       const labels = labelsOfText(text).map((label) => label.toLowerCase())
-      return { labels, apex: writer.apex(labels, true), ttl: options.ttl }
+      return { labels, apex: writer.addZone(), ttl: options.ttl }
     }
     this.#zones = options.zones.map(open)
     this.#reverseZones = options.reverseZones.map(open)

@@ -4,7 +4,7 @@
 import { labelsOfText } from '../dns/name.ts'
 import { BlockBuilder, type Claim, claimsOf } from '../index/block.ts'
 import { ADDRESS_BELOW, CANONICAL_BELOW, WILDCARD_ANY, WILDCARD_SERVICE } from '../index/layout.ts'
-import { nameText } from '../index/text.ts'
+import { nameKey } from '../index/text.ts'
 import type { IndexWriter } from '../index/writer.ts'
 import { parseAddress, reverseName } from './address.ts'
 import type { Labels, OwnerRecords, ReverseClaim, SrvRecord } from './records.ts'
@@ -75,7 +75,7 @@ export class RecordWriter {
     if (records.srv.length > 0) this.#addSrv(zone, records.srv, records.srvWeight)
     if (records.cname !== '') {
       builder.beginNames(TYPE_CNAME)
-      builder.pushName(this.#writer.apex(labelsOfText(records.cname), false))
+      builder.pushName(this.#writer.foreignName(labelsOfText(records.cname)))
       builder.end()
     }
     if (records.txt.length > 0) builder.addRaw(TYPE_TXT, VERSION_TTL, [characterStrings(records.txt)])
@@ -146,7 +146,7 @@ export class RecordWriter {
     builder.beginSrv(TYPE_SRV)
     for (const { port, target } of srv) {
       const name =
-        typeof target === 'string' ? this.#writer.apex(labelsOfText(target), false) : this.#resolve(zone, target)
+        typeof target === 'string' ? this.#writer.foreignName(labelsOfText(target)) : this.#resolve(zone, target)
       builder.pushSrv(name, port, weight)
     }
     builder.beginAdditional()
@@ -179,7 +179,7 @@ export class RecordWriter {
       (a, b) =>
         b.rank - a.rank ||
         a.createdAt - b.createdAt ||
-        (nameText(region, a.target) < nameText(region, b.target) ? -1 : 1),
+        Buffer.compare(nameKey(region, a.target), nameKey(region, b.target)),
     )
     const one = claims[0].rank === CLUSTER_IP_RANK || this.#options.singlePointer
     this.#builder.begin(0).addClaims(claims, one ? 1 : claims.length)

@@ -1,8 +1,8 @@
 // From a query to its answer, in place: the one function that every transport calls. Hot: nothing is allocated, no strings.
 // Behaviour: Kubernetes DNS specification 1.1.0 as CoreDNS serves it, and the OKD 3.11 names where a zone has them.
 
-import { canonicalName, readAddressLabel } from '../dns/address-label.ts'
-import { childHash, labelTextHash } from '../dns/name.ts'
+import { canonicalKey, readAddressLabel } from '../dns/address-label.ts'
+import { KEY_WORDS } from '../dns/key.ts'
 import {
   DROP,
   HEADER_LENGTH,
@@ -12,8 +12,10 @@ import {
   OTHER_OPCODE,
   QUERY,
   Query,
+  readKey,
   readName,
   readQuery,
+  sealKey,
 } from '../dns/question.ts'
 import {
   appendSoa,
@@ -38,14 +40,17 @@ import {
   CANONICAL_BELOW,
   entryBlock,
   findRrset,
+  nameKeyWord,
+  nameLength,
   nameOctets,
+  nameWords,
   type Region,
   rootSerial,
   rootTrie,
   rrsetData,
   WILDCARD_SERVICE,
 } from '../index/layout.ts'
-import { find } from '../index/lookup.ts'
+import { FIND_ALL_MAX, find, findAll } from '../index/lookup.ts'
 import { holdNewest, holdNothing } from '../index/reader.ts'
 
 /** What an answerer is made from; plain data, so that it can be handed to a worker. */
@@ -62,6 +67,17 @@ export interface Answerer {
   beginBatch(): void
   /** Holds nothing any more: before blocking. */
   endBatch(): void
+  /**
+   * Names the memory that most messages will be in (a worker's slab); words of it are read four octets at a time where a
+   * message begins at a multiple of 4. Allocates: call it once.
+   */
+  setHome(packet: Uint8Array): void
+  /**
+   * Reads a message of the batch ahead of answer(), which must then be called for the same messages in the same order;
+   * others may come between. After the last one findPrepared() looks all of them up side by side.
+   */
+  prepare(packet: Uint8Array, start: number, length: number): void
+  findPrepared(): void
   /**
    * Answers in place: the message at packet[start, start + length) becomes the response at packet[start, start + result).
    * @param capacity  octets from `start` that may be written
@@ -91,7 +107,6 @@ const UDP_LENGTH_MIN = 512
 const CNAME_LINKS_MAX = 11
 const UNDERSCORE = 0x5f
 const STAR = 0x2a
-const STAR_HASH = labelTextHash('*')
 
 // What #locate() found.
 const MISSING = 0
@@ -105,12 +120,26 @@ class IndexAnswerer implements Answerer {
   private readonly reader: number
   private readonly zones: ZoneTable
   private readonly bufsize: number
-  private readonly query = new Query()
+  /** The query being answered: one of `prepared`, or `unprepared`. */
+  private query = new Query()
+  private readonly unprepared = this.query
+  private readonly prepared = Array.from({ length: FIND_ALL_MAX }, () => new Query())
+  /** Where in its packet each of `prepared` begins. */
+  private readonly preparedStart = new Int32Array(FIND_ALL_MAX)
+  private preparedCount = 0
+  private preparedNext = 0
   private readonly target = new Query()
   private readonly response = new Response()
   private readonly links = new Int32Array(CNAME_LINKS_MAX)
   private readonly address = new Uint8Array(16)
-  private readonly canonical = new Query()
+  private readonly ancestor = new Query()
+  private readonly scratchWords = new Int32Array(KEY_WORDS)
+  private readonly scratch = new Uint8Array(this.scratchWords.buffer)
+  /** The memory that messages usually come in, and the same as words. */
+  private home: Uint8Array
+  private homeWords: Int32Array
+  /** Never read: keeps reading ahead from being optimized away. */
+  touched = 0
   private addressLength = 0
   private block = 0
   private trie = 0
@@ -124,9 +153,19 @@ class IndexAnswerer implements Answerer {
     this.reader = reader
     this.zones = new ZoneTable(source.zones)
     this.bufsize = source.bufsize
+    this.home = this.scratch
+    this.homeWords = this.scratchWords
+  }
+
+  setHome(packet: Uint8Array): void {
+    if (packet.byteOffset % 4 !== 0) return
+    this.home = packet
+    this.homeWords = new Int32Array(packet.buffer, packet.byteOffset, packet.byteLength >> 2)
   }
 
   beginBatch(): void {
+    this.preparedCount = 0
+    this.preparedNext = 0
     const root = holdNewest(this.region, this.reader)
     this.trie = root === 0 ? 0 : rootTrie(this.words, root)
     this.serial = root === 0 ? 0 : rootSerial(this.words, root)
@@ -136,16 +175,32 @@ class IndexAnswerer implements Answerer {
     holdNothing(this.region, this.reader)
   }
 
+  prepare(packet: Uint8Array, start: number, length: number): void {
+    if (this.preparedCount === FIND_ALL_MAX) return
+    const query = this.prepared[this.preparedCount]
+    this.read(query, packet, start, length)
+    this.preparedStart[this.preparedCount++] = start
+  }
+
+  findPrepared(): void {
+    this.touched = this.trie === 0 ? 0 : findAll(this.words, this.trie, this.prepared, this.preparedCount)
+  }
+
   answer(packet: Uint8Array, start: number, length: number, capacity: number, stream: boolean): number {
-    const { query, response } = this
-    const verdict = readQuery(query, packet, start, length)
-    if (verdict !== QUERY) return this.reject(verdict, packet, start, capacity)
+    const { response } = this
+    if (this.preparedNext < this.preparedCount && this.preparedStart[this.preparedNext] === start) {
+      this.query = this.prepared[this.preparedNext++]
+    } else {
+      this.query = this.unprepared
+      this.read(this.query, packet, start, length)
+      this.query.entry = this.query.zone < 0 || this.trie === 0 ? 0 : this.find(this.query)
+    }
+    const { query } = this
+    if (query.verdict !== QUERY) return this.reject(query.verdict, packet, start, capacity)
     beginResponse(response, query, start, this.sizeLimit(capacity, stream))
 
-    const { type } = query
-    if (type === TYPE_AXFR || type === TYPE_IXFR) return this.end(packet, REFUSED, false)
-    const zone = this.zones.find(query)
-    if (zone < 0) return this.end(packet, REFUSED, false)
+    const { type, zone } = query
+    if (type === TYPE_AXFR || type === TYPE_IXFR || zone < 0) return this.end(packet, REFUSED, false)
     if (this.trie === 0) return this.negative(packet, zone, SERVFAIL)
 
     const located = this.locate(query, zone)
@@ -160,7 +215,7 @@ class IndexAnswerer implements Answerer {
     if (block === 0) return this.negative(packet, zone, NOERROR)
     const rrset = findRrset(this.words, block, type)
     if (rrset !== 0) {
-      appendRrset(response, packet, this.region, rrset, this.nextRotation(), QNAME, this.zones.ttl(zone))
+      this.append(packet, rrset, QNAME)
       return this.end(packet, NOERROR, true)
     }
     if (type === TYPE_A || type === TYPE_AAAA) {
@@ -180,6 +235,7 @@ class IndexAnswerer implements Answerer {
     packet[start + 4] = 0
     packet[start + 5] = 1
     for (let i = 6; i < HEADER_LENGTH; i++) packet[start + i] = 0
+    this.query = this.unprepared
     const verdict = readQuery(this.query, packet, start, length)
     if (this.query.questionEnd === 0) return verdict === DROP ? 0 : bareHeader(packet, start, SERVFAIL)
     beginResponse(this.response, this.query, start, length)
@@ -223,55 +279,93 @@ class IndexAnswerer implements Answerer {
     return this.rotation
   }
 
+  /** Reads the message: verdict, question, zone, key. */
+  private read(query: Query, packet: Uint8Array, start: number, length: number): void {
+    query.zone = -1
+    query.verdict = readQuery(query, packet, start, length)
+    if (query.verdict === QUERY) this.readKeyAt(query, packet, start + QNAME)
+  }
+
+  /** Zone and key of the name that has been read at packet[start..]. */
+  private readKeyAt(query: Query, packet: Uint8Array, start: number): void {
+    const zone = this.zones.find(query, packet, start)
+    query.zone = zone
+    if (zone < 0) return
+    const length = query.nameLength - this.zones.nameLength(zone)
+    if (packet === this.home && (start & 3) === 0) readKey(query, this.homeWords, start >> 2, zone, length)
+    else if (packet === this.octets) readKey(query, this.words, start >> 2, zone, length)
+    else {
+      const { scratch } = this
+      for (let i = 0; i < length; i++) scratch[i] = packet[start + i]
+      readKey(query, this.scratchWords, 0, zone, length)
+    }
+  }
+
+  private find(name: Query): number {
+    return find(this.words, this.trie, name.hash, name.meta, name.keyWords)
+  }
+
+  private append(packet: Uint8Array, rrset: number, owner: number): void {
+    const { zones, query } = this
+    appendRrset(this.response, packet, this.region, zones, rrset, this.nextRotation(), owner, zones.ttl(query.zone))
+  }
+
+  /** What there is at a name whose entry has been looked up. */
   private locate(name: Query, zone: number): number {
-    const { words, octets } = this
-    const entry = find(words, octets, this.trie, name.suffixHash[0], name.key, 0, name.nameLength)
-    if (entry !== 0) {
-      this.block = entryBlock(words, entry)
+    if (name.entry !== 0) {
+      this.block = entryBlock(this.words, name.entry)
       return EXISTS
     }
-    if (!this.zones.synthesizes(zone)) return MISSING
-    return this.synthesize(name, zone)
+    return this.zones.synthesizes(zone) ? this.synthesize(name, zone) : MISSING
   }
 
   /** A name that is not in the index but follows from one that is: Pods by address, sources of synthesis. */
   private synthesize(name: Query, zone: number): number {
     const labelsLeft = name.labelCount - this.zones.labelCount(zone)
     if (labelsLeft === 3 && this.zones.hasPods(zone) && isPodLabel(name, labelsLeft - 1)) return this.locatePod(name)
-    if (!this.zones.hasWildcards(zone)) return MISSING
-    const { words, octets } = this
-    const { key, labelStart, suffixHash, nameLength } = name
+    return this.zones.hasWildcards(zone) ? this.locateWildcard(name, labelsLeft) : MISSING
+  }
+
+  /** The source of synthesis of the closest ancestor that has one. */
+  private locateWildcard(name: Query, labelsLeft: number): number {
+    const { words, ancestor } = this
+    const { key, labelStart } = name
     let underscored = 0
     while (underscored < labelsLeft && key[labelStart[underscored] + 1] === UNDERSCORE) underscored++
-    // The star takes the place of the last two octets of the label before: those are no longer needed.
-    for (let i = 1; i <= labelsLeft; i++) {
-      const start = labelStart[i] - 2
-      key[start] = 1
-      key[start + 1] = STAR
-      const hash = childHash(suffixHash[i], STAR_HASH)
-      const entry = find(words, octets, this.trie, hash, key, start, nameLength)
+    for (let label = 1; label <= labelsLeft; label++) {
+      ancestor.key[0] = 1
+      ancestor.key[1] = STAR
+      this.readAncestor(name, label, 2)
+      const entry = this.find(ancestor)
       if (entry === 0) continue
       this.block = entryBlock(words, entry)
-      if (underscored >= i && (blockFlags(words, this.block) & WILDCARD_SERVICE) !== 0) continue
+      if (underscored >= label && (blockFlags(words, this.block) & WILDCARD_SERVICE) !== 0) continue
       return EXISTS
     }
     return MISSING
   }
 
+  /** Makes in `ancestor` the key of what is in its first `to` octets, and of `name` from `label` on. */
+  private readAncestor(name: Query, label: number, to: number): void {
+    const { ancestor } = this
+    const length = name.meta & 0xffff
+    for (let from = name.labelStart[label]; from < length; from++) ancestor.key[to++] = name.key[from]
+    sealKey(ancestor, name.meta >>> 16, to)
+  }
+
   private locatePod(name: Query): number {
-    const { words, octets, address } = this
-    const start = name.labelStart[1]
-    const entry = find(words, octets, this.trie, name.suffixHash[1], name.key, start, name.nameLength)
+    const { words, address, ancestor } = this
+    this.readAncestor(name, 1, 0)
+    const entry = this.find(ancestor)
     const block = entry === 0 ? 0 : entryBlock(words, entry)
     if (block === 0) return MISSING
     const flags = blockFlags(words, block)
     if ((flags & (ADDRESS_BELOW | CANONICAL_BELOW)) === 0) return MISSING
-    this.addressLength = readAddressLabel(name.key, 1, start, address)
+    this.addressLength = readAddressLabel(name.key, 1, name.labelStart[1], address)
     if (this.addressLength === 0) return MISSING
     if ((flags & ADDRESS_BELOW) !== 0) return ADDRESS
-    canonicalName(address, this.addressLength, name, this.canonical)
-    const { key, nameLength, suffixHash } = this.canonical
-    const known = find(words, octets, this.trie, suffixHash[0], key, 0, nameLength)
+    canonicalKey(address, this.addressLength, name, ancestor)
+    const known = this.find(ancestor)
     if (known === 0) return MISSING
     this.block = entryBlock(words, known)
     return EXISTS
@@ -297,15 +391,16 @@ class IndexAnswerer implements Answerer {
       const name = words[rrsetData(cname)]
       if (link === CNAME_LINKS_MAX || this.closesLoop(name, link)) return this.brokenChain(packet, zone, begin, NOERROR)
       links[link] = name
-      appendRrset(response, packet, this.region, cname, 0, owner, ttl)
+      appendRrset(response, packet, this.region, zones, cname, 0, owner, ttl)
       if (response.truncated) return this.end(packet, NOERROR, true)
       owner = firstTargetOffset()
-      const from = nameOctets(name) + 1
-      readName(target, octets, from, from + octets[from - 1])
-      const targetZone = zones.find(target)
-      if (targetZone < 0) return this.end(packet, NOERROR, true)
-      if (targetZone === zone && this.isBelow(target, query)) return this.brokenChain(packet, zone, begin, NOERROR)
-      const located = this.locate(target, targetZone)
+      const from = nameOctets(name)
+      readName(target, octets, from, from + nameLength(words, name))
+      this.readKeyAt(target, octets, from)
+      if (target.zone < 0) return this.end(packet, NOERROR, true)
+      if (target.zone === zone && isBelow(target, query)) return this.brokenChain(packet, zone, begin, NOERROR)
+      target.entry = this.find(target)
+      const located = this.locate(target, target.zone)
       if (located === ADDRESS && (query.type === TYPE_A ? 4 : 16) === this.addressLength) {
         appendAddress(response, packet, this.address, this.addressLength, owner, ttl)
         return this.end(packet, NOERROR, true)
@@ -313,12 +408,12 @@ class IndexAnswerer implements Answerer {
       const block = located === EXISTS ? this.block : 0
       const rrset = block === 0 ? 0 : findRrset(words, block, query.type)
       if (rrset !== 0) {
-        appendRrset(response, packet, this.region, rrset, this.nextRotation(), owner, ttl)
+        this.append(packet, rrset, owner)
         return this.end(packet, NOERROR, true)
       }
       cname = block === 0 ? 0 : findRrset(words, block, TYPE_CNAME)
       if (cname !== 0) continue
-      if (targetZone !== zone) return this.end(packet, NOERROR, true)
+      if (target.zone !== zone) return this.end(packet, NOERROR, true)
       return this.brokenChain(packet, zone, begin, located === MISSING ? NXDOMAIN : NOERROR)
     }
   }
@@ -333,26 +428,26 @@ class IndexAnswerer implements Answerer {
 
   /** Is `name`, target of link `link`, the target of an earlier link? */
   private closesLoop(name: number, link: number): boolean {
-    const { links, octets } = this
-    const at = nameOctets(name)
+    const { links, words } = this
+    const last = nameWords(nameLength(words, name))
     for (let i = 0; i < link; i++) {
-      const other = nameOctets(links[i])
-      let same = octets[at] === octets[other]
-      for (let octet = octets[at]; same && octet > 0; octet--) same = octets[at + octet] === octets[other + octet]
-      if (same) return true
+      let word = nameKeyWord(0) - 1 // zone and length, then the key
+      while (word < last && words[name + word] === words[links[i] + word]) word++
+      if (word === last) return true
     }
     return false
   }
+}
 
-  /** Is `name` equal to `ancestor` or below it? */
-  private isBelow(name: Query, ancestor: Query): boolean {
-    const label = name.labelCount - ancestor.labelCount
-    if (label < 0 || name.suffixHash[label] !== ancestor.suffixHash[0]) return false
-    const from = name.labelStart[label]
-    if (name.nameLength - from !== ancestor.nameLength) return false
-    for (let i = 0; i < ancestor.nameLength; i++) if (name.key[from + i] !== ancestor.key[i]) return false
-    return true
-  }
+/** Is `name` equal to `other`, or below it? Both lie in one zone. */
+function isBelow(name: Query, other: Query): boolean {
+  const label = name.labelCount - other.labelCount
+  if (label < 0) return false
+  const length = other.meta & 0xffff
+  const from = name.labelStart[label]
+  if ((name.meta & 0xffff) - from !== length) return false
+  for (let i = 0; i < length; i++) if (name.key[from + i] !== other.key[i]) return false
+  return true
 }
 
 function isPodLabel(name: Query, label: number): boolean {

@@ -1,0 +1,64 @@
+// Clusters of any size as trimmed objects, in memory: what the micro-benchmarks publish and ask for.
+
+import type { ClusterObjects, Endpoint, EndpointSlice, Port, Service } from '../src/kube/objects.ts'
+
+/** Namespaces that the Services are spread over. */
+export const NAMESPACES = 100
+const PORTS: readonly Port[] = [{ name: 'http', protocol: 'TCP', port: 80 }]
+
+/** `services` ClusterIP Services with `endpoints` endpoints each, one slice a Service; deterministic. */
+export function generateObjects(services: number, endpoints: number): ClusterObjects {
+  const objects = {
+    namespaces: new Set<string>(),
+    services: new Map<string, Service>(),
+    slices: new Map<string, EndpointSlice>(),
+    pods: new Map<string, never>(),
+    imports: new Map<string, never>(),
+  }
+  for (let n = 0; n < NAMESPACES; n++) objects.namespaces.add(`ns-${n}`)
+  for (let s = 0; s < services; s++) {
+    const namespace = `ns-${s % NAMESPACES}`
+    const name = `svc-${s}`
+    objects.services.set(`${namespace}/${name}`, {
+      namespace,
+      name,
+      kind: 'ClusterIP',
+      clusterIPs: [dotted(0x0a600000 + s)],
+      externalName: '',
+      ports: PORTS,
+      externalAddresses: [],
+      createdAt: 1,
+    })
+    const list = Array.from({ length: endpoints }, (_, e) => endpointAt(endpointAddress(s, e, endpoints)))
+    objects.slices.set(`${namespace}/${name}-0`, sliceOf(namespace, name, list))
+  }
+  return objects
+}
+
+/** A slice of Service `namespace`/`name`. */
+export function sliceOf(namespace: string, name: string, endpoints: readonly Endpoint[]): EndpointSlice {
+  return {
+    namespace,
+    name: `${name}-0`,
+    serviceName: name,
+    importName: '',
+    cluster: '',
+    ports: PORTS,
+    endpoints,
+    createdAt: 1,
+  }
+}
+
+/** A ready endpoint without hostname. */
+export function endpointAt(address: string): Endpoint {
+  return { address, hostname: '', podName: '', zone: '' }
+}
+
+/** Address of endpoint `endpoint` of Service `service`. */
+export function endpointAddress(service: number, endpoint: number, endpoints: number): string {
+  return dotted(0x0b000000 + service * endpoints + endpoint)
+}
+
+function dotted(value: number): string {
+  return `${value >>> 24}.${(value >>> 16) & 255}.${(value >>> 8) & 255}.${value & 255}`
+}
