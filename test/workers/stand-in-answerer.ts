@@ -73,5 +73,6 @@ export function createAnswerer(_source: unknown, reader: number): Answerer {
       packet[start + 3] = RCODE_SERVFAIL
       return length
     },
-  }  return answerer
+  }
+  return answerer
 }
