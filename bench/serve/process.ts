@@ -37,13 +37,16 @@ export function startPinned(core: number, command: readonly string[], logPath: s
   return { child, pid: child.pid ?? 0, logPath }
 }
 
-/** SIGTERM, and SIGKILL after `graceMs`; returns when the process has ended. */
+/** SIGTERM, and after `graceMs` SIGKILL to it and its children; returns when the process has ended. */
 export async function stop(started: PinnedProcess, graceMs = 3_000): Promise<void> {
-  const { child } = started
+  const { child, pid } = started
   if (child.exitCode !== null || child.signalCode !== null) return
   const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()))
+  const kill = () => {
+    for (const each of processTree(pid).reverse()) process.kill(each, 'SIGKILL')
+  }
   child.kill('SIGTERM')
-  const timer = setTimeout(() => child.kill('SIGKILL'), graceMs)
+  const timer = setTimeout(kill, graceMs)
   await ended
   clearTimeout(timer)
 }
@@ -77,7 +80,7 @@ export function cpuTimeNs(pids: readonly number[]): number {
   return sum
 }
 
-/** Process ids of a core's kernel thread for deferred packet work: what it uses is charged to no server. */
+/** Process id of a core's kernel thread for deferred packet work, or 0: what it uses is charged to no server. */
 export function softirqThread(core: number): number {
   for (const pid of numbersIn('/proc')) {
     try {
