@@ -19,6 +19,11 @@ const EXIT_MS = 5_000
 const PORT_FIRST = 5800
 const PORT_LAST = 5899
 
+const children = new Set<ChildProcess>()
+process.once('exit', () => {
+  for (const child of children) child.kill('SIGKILL')
+})
+
 /** What a server is started with. */
 export interface ServerOptions {
   /** Files or folders for `--manifests`. */
@@ -57,21 +62,16 @@ export class ServerProcess {
     this.#closed.catch(() => {})
     this.child.unref()
     for (const pipe of [this.child.stdout, this.child.stderr]) (pipe as Socket).unref()
-    process.once('exit', () => this.child.kill('SIGKILL'))
+    children.add(this.child)
+    this.child.once('exit', () => children.delete(this.child))
   }
 
-  /** Waits until it says `ready`, or answers. @throws Error with its output if it exits or takes more than 20 s */
+  /** Waits until it says `ready`. @throws Error with its output if it exits or takes more than 20 s */
   async ready(): Promise<this> {
     const deadline = performance.now() + READY_MS
-    while (performance.now() < deadline) {
-      if (this.child.exitCode !== null || this.child.signalCode !== null) break
-      if (/\bready\b/i.test(this.output)) return this
-      await sleep(10)
-      if (this.output === '') continue
-      const probe = new UdpClient(this.endpoint)
-      const response = await probe.exchange(encodeQuery({ name: 'cluster.local', type: 'SOA' }), 100)
-      probe.close()
-      if (response !== undefined && !/\bready\b/i.test(this.output)) return this
+    while (performance.now() < deadline && this.child.exitCode === null && this.child.signalCode === null) {
+      if (/^ready$/m.test(this.output)) return this
+      await sleep(5)
     }
     this.child.kill('SIGKILL')
     throw new Error(`the server did not become ready:\n${this.output}`)
