@@ -43,7 +43,13 @@ export async function stop(started: PinnedProcess, graceMs = 3_000): Promise<voi
   if (child.exitCode !== null || child.signalCode !== null) return
   const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()))
   const kill = () => {
-    for (const each of processTree(pid).reverse()) process.kill(each, 'SIGKILL')
+    for (const each of processTree(pid).reverse()) {
+      try {
+        process.kill(each, 'SIGKILL')
+      } catch {
+        // It ended meanwhile.
+      }
+    }
   }
   child.kill('SIGTERM')
   const timer = setTimeout(kill, graceMs)
