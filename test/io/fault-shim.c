@@ -3,7 +3,8 @@
  *
  * PEREGRINE_FAULTS   list of call=fault, separated by commas, taken in turn for each call:
  *                    an errno name, or short (one message only), zero (0 messages), toomany (a count over what was
- *                    asked), toolong (lengths that cannot be), trunc (MSG_TRUNC on the first message)
+ *                    asked), and on the first message: toolong, longname, longcontrol (lengths of the datagram, the
+ *                    address and the control messages that cannot be), trunc (MSG_TRUNC)
  * PEREGRINE_FAULT_EVERY   n: every n-th call of a kind has a fault (default 1)
  */
 #define _GNU_SOURCE
@@ -78,11 +79,9 @@ int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags, struct
   if (is(fault, "toomany")) return (int)count + 5;
   int got = real(fd, messages, is(fault, "short") ? 1 : count, flags, timeout);
   if (got > 0 && is(fault, "trunc")) messages[0].msg_hdr.msg_flags |= MSG_TRUNC;
-  if (got > 0 && is(fault, "toolong")) {
-    messages[0].msg_len = 70000;
-    messages[0].msg_hdr.msg_namelen = 4000;
-    messages[0].msg_hdr.msg_controllen = 1 << 20;
-  }
+  if (got > 0 && is(fault, "toolong")) messages[0].msg_len = 70000;
+  if (got > 0 && is(fault, "longname")) messages[0].msg_hdr.msg_namelen = 4000;
+  if (got > 0 && is(fault, "longcontrol")) messages[0].msg_hdr.msg_controllen = 1 << 20;
   return got;
 }
 

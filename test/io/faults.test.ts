@@ -58,7 +58,17 @@ const receiving: [faults: string, expected: object, why: string][] = [
   [
     'recvmmsg=toolong',
     { counts: [8, -11, -11, -11], lengths: [0, ...whole.slice(1)], cut: -1, heard: everyone.slice(1) },
-    'lengths that cannot be: that slot is not answered',
+    'longer than the buffer: that slot is not answered',
+  ],
+  [
+    'recvmmsg=longname',
+    { counts: [8, -11, -11, -11], lengths: [0, ...whole.slice(1)], cut: -1, heard: everyone.slice(1) },
+    'an address longer than its room: that slot is not answered',
+  ],
+  [
+    'recvmmsg=longcontrol',
+    { counts: [8, -11, -11, -11], lengths: whole, cut: -1, heard: everyone },
+    'control messages longer than their room: sent without any',
   ],
 ]
 

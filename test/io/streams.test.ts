@@ -133,8 +133,10 @@ for (const [why, pieces, ids] of exchanges) {
       client.write(piece)
       if (pieces.length > 1) await new Promise(setImmediate)
     }
+    const startMs = performance.now()
     client.end()
     assert.deepEqual(idsOf(await readToEnd(client)), ids)
+    assert.ok(performance.now() - startMs < 1000, 'closed by us, not by a time limit')
   })
 }
 
@@ -183,7 +185,7 @@ test('who does not read its answers is not read from, holds up no one, and is cl
   slow.write(asks)
   await sleep(200)
   const taken = counts.answered
-  assert.ok(taken < 500, `answers are made only as they are taken, not ${taken}`)
+  assert.ok(taken < 150, `answers are made only as they are taken, not ${taken}`)
   const quick = await open()
   const startMs = performance.now()
   quick.end(frame(7))

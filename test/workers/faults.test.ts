@@ -9,7 +9,18 @@ import { runTraffic, ServerProcess } from './server-process.ts'
 import { ECHO, EXIT, HANG, THROW } from './stand-in-answerer.ts'
 
 const FAULTS = [
-  ...['EINTR', 'EAGAIN', 'ENOMEM', 'ECONNREFUSED', 'short', 'zero', 'toomany', 'toolong'].map((f) => `recvmmsg=${f}`),
+  ...[
+    'EINTR',
+    'EAGAIN',
+    'ENOMEM',
+    'ECONNREFUSED',
+    'short',
+    'zero',
+    'toomany',
+    'toolong',
+    'longname',
+    'longcontrol',
+  ].map((f) => `recvmmsg=${f}`),
   ...['EINTR', 'EAGAIN', 'ENOBUFS', 'EMSGSIZE', 'EPERM', 'ECONNREFUSED', 'short', 'zero', 'toomany'].map(
     (f) => `sendmmsg=${f}`,
   ),

@@ -22,7 +22,6 @@ const options: ServeOptions = {
 
 try {
   const serving = await startServing(options)
-  print({ ready: { transport: serving.transport, listeners: serving.listeners, startMs: performance.now() } })
   process.once('SIGTERM', async () => {
     const startMs = performance.now()
     await serving.stop()
@@ -32,6 +31,7 @@ try {
     const { user, system } = process.cpuUsage()
     print({ usage: { cpuMicroseconds: user + system, rss: process.memoryUsage.rss(), stats: serving.stats() } })
   })
+  print({ ready: { transport: serving.transport, listeners: serving.listeners, startMs: performance.now() } })
 } catch (error) {
   const { name, code, message } = error as Error & { code?: string }
   print({ failed: { name, code, message } })

@@ -6,7 +6,7 @@ import { networkInterfaces } from 'node:os'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { SUPPORTED } from '../../src/io/layouts.ts'
-import { ServerProcess } from './server-process.ts'
+import { runTraffic, ServerProcess } from './server-process.ts'
 import { ECHO, LONG, SILENT } from './stand-in-answerer.ts'
 
 // Everything here holds for both transports, octet for octet, unless it says otherwise.
@@ -178,6 +178,22 @@ test('a wildcard bind answers from the address that was asked', { skip: batchedO
   } finally {
     await server.stop()
   }
+})
+
+test('stopping answers everything that has arrived', { skip: batchedOnly }, async () => {
+  const server = await ServerProcess.start({ transport: 'io', workers: 1 })
+  // The queries arrive while the process is held; it is told to stop before it gets to see any of them.
+  server.child.kill('SIGSTOP')
+  const traffic = runTraffic({ port: server.port, rate: 40_000, queries: 8000, sockets: 8 })
+  await sleep(800)
+  const stopped = server.stop()
+  server.child.kill('SIGCONT')
+  const { stats, exitCode } = await stopped
+  const { sent, lost } = await traffic
+  assert.deepEqual(
+    { sent, lost, exitCode, received: stats.query[0].received },
+    { sent: 8000, lost: 0, exitCode: 0, received: 8000 },
+  )
 })
 
 test('a machine without ::1 is served on 127.0.0.1 alone, and says so', { skip: batchedOnly }, async (t) => {

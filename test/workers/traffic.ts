@@ -83,7 +83,8 @@ function run(options: TrafficOptions): TrafficResult {
         const at = inbox.packetOffset(slot)
         const id = new DataView(inbox.bytes.buffer, at).getUint32(16)
         const worker = inbox.bytes[at + 13]
-        if (!(sentAt[id] > 0)) {
+        // An answer is as long as its query, has QR, and comes once.
+        if (!(sentAt[id] > 0) || inbox.queryLength(slot) !== LENGTH || (inbox.bytes[at + 2] & 0x80) === 0) {
           result.strange++
           continue
         }
