@@ -2,7 +2,7 @@
 
 import { networkInterfaces } from 'node:os'
 import type { ServerConfig } from '../config/server-config.ts'
-import { createRegion } from '../index/layout.ts'
+import { createRegion, type Region } from '../index/layout.ts'
 import { IndexWriter } from '../index/writer.ts'
 import { parseAddress } from '../io/addresses.ts'
 import { ClusterIndex } from '../kube/cluster-index.ts'
@@ -16,12 +16,16 @@ export interface Engine {
 }
 
 /**
- * Reserves the index and publishes the zones, still empty.
+ * Publishes the zones, still empty, in a new index.
  * @param readerCount  answerers that will read, 1..256
+ * @param region       memory for the index, reserved here unless the caller has
  * @throws RegionFullError if not even the zones fit
  */
-export function createEngine(config: ServerConfig, readerCount: number): Engine {
-  const region = createRegion(config.indexBytes)
+export function createEngine(
+  config: ServerConfig,
+  readerCount: number,
+  region: Region = createRegion(config.indexBytes),
+): Engine {
   const writer = new IndexWriter(region, { readerCount })
   const index = new ClusterIndex(writer, { ...config.cluster, listenAddresses: ownAddresses(config.addresses) })
   const { schema, ttl } = config.cluster

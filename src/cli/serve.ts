@@ -1,6 +1,7 @@
 // `peregrine serve`: from a configuration to a serving process, and to its end.
 
 import type { ServerConfig } from '../config/server-config.ts'
+import { createRegion } from '../index/layout.ts'
 import { addressAndPort } from '../io/addresses.ts'
 import { reverseName } from '../kube/address.ts'
 import { watchManifests } from '../kube/feed.ts'
@@ -13,15 +14,24 @@ import { collectGarbage } from './heap.ts'
 const RECLAIM_INTERVAL_MS = 1000
 const SECOND_INTERRUPT = 2
 
+/** There is nothing to serve. */
+class ManifestError extends Error {
+  readonly code = 'NO_MANIFESTS'
+}
+
 /** Serves until a signal ends it. @returns the exit code */
 export async function serve(config: ServerConfig, log: (line: string) => void): Promise<number> {
   const stopped = stopSignal()
-  const engine = createEngine(config, config.workers + 1)
+  const region = createRegion(config.indexBytes)
+  if (config.transport !== 'dgram') await preferHugePages(region.buffer)
+  const engine = createEngine(config, config.workers + 1, region)
+  const { pods, endpointPodNames } = config.cluster.schema
+  const kept = { pods: pods === 'verified', podNames: endpointPodNames }
   let serving: Serving | undefined
   const feed = await new Promise<{ close(): void; loaded: Loaded }>((resolve, reject) => {
     let close = (): void => {}
     let first = true
-    const watcher = watchManifests(config.manifests, {}, (loaded) => {
+    const watcher = watchManifests(config.manifests, kept, (loaded) => {
       for (const problem of loaded.problems) log(`error: ${formatProblem(problem)}`)
       try {
         applyManifests(engine, loaded, first, log)
@@ -39,8 +49,7 @@ export async function serve(config: ServerConfig, log: (line: string) => void): 
   const nothing = feed.loaded.objects.namespaces.size === 0 && feed.loaded.objects.services.size === 0
   if (nothing && feed.loaded.problems.length > 0) {
     feed.close()
-    log('error: nothing could be read')
-    return 1
+    throw new ManifestError('nothing could be read from the manifests')
   }
   collectGarbage()
   const reclaim = setInterval(() => engine.writer.reclaim(), RECLAIM_INTERVAL_MS)
@@ -62,6 +71,16 @@ export async function serve(config: ServerConfig, log: (line: string) => void): 
   } finally {
     clearInterval(reclaim)
     feed.close()
+  }
+}
+
+/** Before the index is touched: pages that are there already stay small. Loaded only here, for it needs koffi. */
+async function preferHugePages(buffer: SharedArrayBuffer): Promise<void> {
+  try {
+    const { adviseHugePages } = await import('../io/huge-pages.ts')
+    adviseHugePages(buffer)
+  } catch {
+    // Not Linux, or no koffi: the transport will say so.
   }
 }
 

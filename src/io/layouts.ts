@@ -48,6 +48,7 @@ export const MSG_CTRUNC = 0x08
 export const MSG_TRUNC = 0x20
 export const EPOLLIN = 1
 export const MADV_DONTNEED = 4
+export const MADV_HUGEPAGE = 14
 /** Index of the dropped-packets counter in the array of 32-bit words that SO_MEMINFO returns. */
 export const MEMINFO_DROPS = 8
 /** Words of that array. */

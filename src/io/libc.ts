@@ -261,6 +261,11 @@ export function unmapMemory(address: number, length: number): void {
   munmapCall(address, length)
 }
 
+/** Address of the first octet of memory that never moves: a SharedArrayBuffer's. */
+export function addressOfShared(buffer: SharedArrayBuffer): number {
+  return Number(koffi.address(new Uint8Array(buffer)))
+}
+
 /** madvise(2) on whole pages; advice is advice. @returns 0, or a negative errno */
 export function adviseMemory(address: number, length: number, advice: number): number {
   return madviseCall(address, length, advice) < 0 ? -koffi.errno() : 0

@@ -390,7 +390,6 @@ export class ClusterIndex {
     for (const slice of this.#slicesOf.get(key) ?? NO_SLICES) {
       for (const endpoint of slice.endpoints) {
         const address = canonicalAddress(endpoint.address)
-        if (!this.#listenAddresses.has(address)) continue
         const label = endpointLabel(endpoint, this.#options.schema)
         addresses.set(label, (addresses.get(label) ?? new Set()).add(address))
       }

@@ -4,7 +4,7 @@
 import { type FSWatcher, watch } from 'node:fs'
 import { realpath, stat } from 'node:fs/promises'
 import { dirname, sep } from 'node:path'
-import { type ManifestFile, type Problem, readManifestFile, SOURCE_MAPS } from './manifest-file.ts'
+import { type Kept, type ManifestFile, type Problem, readManifestFile, SOURCE_MAPS } from './manifest-file.ts'
 import { assemble, type FoundManifests, findManifests, type Loaded, type ManifestOptions } from './manifests.ts'
 import type { ClusterObjects } from './objects.ts'
 
@@ -124,7 +124,7 @@ class ManifestFeed implements ManifestWatch {
     let changed = false
     for (const path of found.files) {
       const known = this.#files.get(path)
-      const now = await currentFile(path, known, this.#options.pods)
+      const now = await currentFile(path, known, this.#options)
       files.set(path, now)
       if (now !== known) changed = true
       if (now.doubted && !known?.doubted) this.#schedule(EMPTY_MS)
@@ -210,14 +210,14 @@ async function identityOf(folder: string): Promise<string> {
   return found === null ? '' : `${found.dev} ${found.ino} ${found.birthtimeNs}`
 }
 
-async function currentFile(path: string, known: KnownFile | undefined, keepPods?: boolean): Promise<KnownFile> {
+async function currentFile(path: string, known: KnownFile | undefined, kept: Kept): Promise<KnownFile> {
   const found = await stat(path, { bigint: true }).catch(() => null)
   const stamp = found === null ? 'gone' : `${found.dev} ${found.ino} ${found.size} ${found.mtimeNs} ${found.ctimeNs}`
   if (known !== undefined && known.stamp === stamp && !known.doubted) return known
   if (known !== undefined && found?.size === 0n && known.stamp !== stamp && hasObjects(known.file)) {
     return { stamp, file: known.file, doubted: true }
   }
-  const read = await readManifestFile(path, keepPods)
+  const read = await readManifestFile(path, kept)
   return { stamp, file: known === undefined ? read : withLastGood(known.file, read), doubted: false }
 }
 

@@ -90,13 +90,21 @@ function workloadKind(name: 'Deployment' | 'StatefulSet' | 'DaemonSet'): Kind {
   }
 }
 
+/** What is kept of a file; everything unless it says false. */
+export interface Kept {
+  /** False: Pods are kept only if a Service of the file may need them to have slices. In a dump none does. */
+  readonly pods?: boolean
+  /** False: endpoints are kept without the name of their Pod. */
+  readonly podNames?: boolean
+}
+
 /**
  * Reads a file. What cannot be read is a problem in the result, never an exception.
  *
- * @param keepPods  false: Pods are kept only if a Service of the file may need them to have slices. In a dump none does
+ * @param kept  what to leave out
  */
-export async function readManifestFile(path: string, keepPods = true): Promise<ManifestFile> {
-  const collector = new Collector(path, keepPods)
+export async function readManifestFile(path: string, kept: Kept = {}): Promise<ManifestFile> {
+  const collector = new Collector(path, kept)
   try {
     const { size } = await stat(path)
     const file = await open(path)
@@ -112,7 +120,7 @@ export async function readManifestFile(path: string, keepPods = true): Promise<M
     collector.broken({ document: 0, item: 0 }, (error as Error).message)
   }
   // A Service behind the Pods, which needs them after all: not the order of any dump.
-  return collector.regrets ? readManifestFile(path) : collector.finished()
+  return collector.regrets ? readManifestFile(path, { ...kept, pods: true }) : collector.finished()
 }
 
 async function beginsLikeJson(path: string): Promise<boolean> {
@@ -138,15 +146,16 @@ class Collector implements ItemSink {
   readonly #problems: Problem[] = []
   readonly #broken: BrokenObject[] = []
   readonly #skippedKinds = new Map<string, number>()
-  readonly #shared = new SharedValues()
   readonly #keepPods: boolean
+  readonly #shared: SharedValues
   #unreadable = false
   /** Decided at the first Pod. */
   #idle: boolean | null = null
 
-  constructor(path: string, keepPods: boolean) {
+  constructor(path: string, kept: Kept) {
     this.#path = path
-    this.#keepPods = keepPods
+    this.#keepPods = kept.pods ?? true
+    this.#shared = new SharedValues(kept.podNames ?? true)
   }
 
   /** Pods have been dropped that are needed. */

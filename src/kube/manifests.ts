@@ -18,6 +18,8 @@ export interface ManifestOptions extends ControlPlaneOptions {
    * them. Default: true.
    */
   readonly pods?: boolean
+  /** False: endpoints are kept without the name of their Pod, which only `endpoint_pod_names` asks for. Default: true. */
+  readonly podNames?: boolean
 }
 
 /** All that the given paths say. */
@@ -44,7 +46,7 @@ const FOLDER_DEPTH_MAX = 32
 export async function loadManifests(paths: readonly string[], options: ManifestOptions = {}): Promise<Loaded> {
   const { files, problems } = await findManifests(paths)
   const read: ManifestFile[] = []
-  for (const file of files) read.push(await readManifestFile(file, options.pods))
+  for (const file of files) read.push(await readManifestFile(file, options))
   return assemble(read, problems, options)
 }
 

@@ -82,10 +82,12 @@ export function serviceClaims(
   if (options.noEndpoints) return claims
   const { names } = new EndpointNames(labelsOf(slices, options)).add(slices, parent)
   const unnamedRank = service.kind === 'Headless' ? 1 : 0
+  // The age of endpoints is that of the object that lists them, not of their Service.
+  const createdAt = slices.reduce((oldest, slice) => Math.min(oldest, slice.createdAt), Number.MAX_SAFE_INTEGER)
   for (const name of names) {
     const rank = name.endpoint.hostname !== '' ? 2 : unnamedRank
     for (const address of name.addresses) {
-      claims.push({ address, target: name.owner, rank, createdAt: service.createdAt })
+      claims.push({ address, target: name.owner, rank, createdAt })
     }
   }
   return claims

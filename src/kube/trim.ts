@@ -48,6 +48,12 @@ export class SharedValues {
   readonly #texts = new Map<string, string>()
   readonly #ports = new Map<string, readonly Port[]>()
   readonly #labels = new Map<string, LabelSet>()
+  /** Whether endpoints keep the name of their Pod. */
+  readonly podNames: boolean
+
+  constructor(podNames = true) {
+    this.podNames = podNames
+  }
 
   text(text: string): string {
     if (text === '') return ''
@@ -290,7 +296,7 @@ function sliceEndpointsOf(raw: Raw, family: Family, shared: SharedValues): reado
           `must be an ${family} address, not ${JSON.stringify(address)}`,
         )
       }
-      endpoints.push({ address, hostname, podName, zone })
+      endpoints.push({ address, hostname, podName: shared.podNames ? podName : '', zone })
     }
   }
   return endpoints

@@ -252,7 +252,7 @@ test('a claim ranks by what it comes from', () => {
   const port: Port = { name: 'web', protocol: 'TCP', port: 80 }
   const endpoint = { address: '10.0.0.1', hostname: '', podName: '', zone: '' }
   const slice = {
-    ...{ namespace: 'shop', name: 'x', serviceName: 's', importName: '', cluster: '', ports: [port], createdAt: 0 },
+    ...{ namespace: 'shop', name: 'x', serviceName: 's', importName: '', cluster: '', ports: [port], createdAt: 5 },
     endpoints: [endpoint, { ...endpoint, address: '10.0.0.2', hostname: 'a' }],
   }
   const service: Service = {
@@ -265,12 +265,12 @@ test('a claim ranks by what it comes from', () => {
     )
   assert.deepEqual(ranks('ClusterIP'), [
     ['172.30.0.1', 3, 7],
-    ['10.0.0.1', 0, 7],
-    ['10.0.0.2', 2, 7],
+    ['10.0.0.1', 0, 5],
+    ['10.0.0.2', 2, 5],
   ])
   assert.deepEqual(ranks('Headless'), [
-    ['10.0.0.1', 1, 7],
-    ['10.0.0.2', 2, 7],
+    ['10.0.0.1', 1, 5],
+    ['10.0.0.2', 2, 5],
   ])
   assert.deepEqual(ranks('ExternalName'), [])
   assert.deepEqual(ranks('Pending'), [])
