@@ -29,7 +29,10 @@ export interface FailureMessage {
 // Every look costs a wake-up of an otherwise idle process: few while nobody is busy.
 const WATCH_IDLE_MS = 250
 const WATCH_BUSY_MS = 50
-const HUNG_MS = 500
+// Looks in a row at a busy worker with the same heartbeat. Counted, not timed: when the whole process was held up (a paused
+// machine, a busy main thread), the workers get their chance before they are judged.
+const HUNG_LOOKS = 10
+const HUNG_MS = HUNG_LOOKS * WATCH_BUSY_MS
 const STOP_MS = 800
 const START_MAX_MS = 10_000
 const READY_POLL_MS = 2
@@ -42,7 +45,7 @@ const RESOURCE_LIMITS = { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 4
 interface Watched {
   readonly worker: PoolWorker
   heartbeat: number
-  sinceMs: number
+  looks: number
   crashes: number
   /** The task's promise, settled for good only when the worker was told to stop. */
   finished: Promise<void>
@@ -94,7 +97,7 @@ export class WorkerPool {
     this.#watched = workers.map((worker) => ({
       worker,
       heartbeat: -1,
-      sinceMs: 0,
+      looks: 0,
       crashes: 0,
       finished: Promise.resolve(),
     }))
@@ -178,7 +181,6 @@ export class WorkerPool {
 
   #watch(): void {
     if (this.#ended) return
-    const nowMs = performance.now()
     let busy = false
     for (const watched of this.#watched) {
       const { control, label } = watched.worker
@@ -186,9 +188,9 @@ export class WorkerPool {
       if (control.state === BUSY) busy = true
       if (control.state !== BUSY || heartbeat !== watched.heartbeat) {
         watched.heartbeat = heartbeat
-        watched.sinceMs = nowMs
-      } else if (nowMs - watched.sinceMs >= HUNG_MS) {
-        watched.sinceMs = nowMs
+        watched.looks = 0
+      } else if (++watched.looks >= HUNG_LOOKS) {
+        watched.looks = 0
         this.#report(`${label} has not moved for ${HUNG_MS} ms and is terminated`)
         const threadId = control.threadId
         void this.#pool.threads.find((thread) => thread.threadId === threadId)?.terminate()
