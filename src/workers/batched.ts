@@ -28,6 +28,10 @@ const open: TransportKind['open'] = async (options, control) => {
     return { task, wake: () => wake(station.event) }
   })
   const streamTask: Omit<StreamTask, 'listen'> = { worker: options.workers, control, answererModule, source }
+  const dropsOf = (worker: number) =>
+    bound.reduce((sum, { datagramSockets }) => sum + receiveQueueDrops(datagramSockets[worker]), 0)
+  // A closed descriptor may be anyone's: the last count is taken before.
+  let dropsAtClose: number[] | undefined
   return {
     name: 'io',
     listeners: bound.map(
@@ -39,14 +43,14 @@ const open: TransportKind['open'] = async (options, control) => {
       // Node closes what it listens on when a thread ends: each life of the worker gets descriptors of its own.
       fresh: () => ({ listen: bound.map(({ listener }) => ({ fd: duplicate(listener) })) }),
     },
-    receiveQueueDrops: (worker) =>
-      bound.reduce((sum, { datagramSockets }) => sum + receiveQueueDrops(datagramSockets[worker]), 0),
+    receiveQueueDrops: (worker) => dropsAtClose?.[worker] ?? dropsOf(worker),
     quiesce() {
       for (const { datagramSockets, address } of bound) {
         for (const socket of datagramSockets) quiesceSocket(socket, address)
       }
     },
     close() {
+      dropsAtClose = stations.map((_, worker) => dropsOf(worker))
       bound.forEach(closeBound)
       stations.forEach(closeStation)
     },

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { readdirSync } from 'node:fs'
 import { connect } from 'node:net'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -107,3 +108,28 @@ for (const transport of SUPPORTED ? (['io', 'dgram'] as const) : (['dgram'] as c
     })
   }
 }
+
+test('lives and deaths of workers leave no descriptor behind', { skip: !SUPPORTED }, async () => {
+  const server = await ServerProcess.start({ transport: 'io', workers: 1 })
+  const descriptors = () => readdirSync(`/proc/${server.child.pid}/fd`).length
+  try {
+    const rounds = async (count: number) => {
+      for (let round = 0; round < count; round++) await converse(server.port, [frame(round, EXIT)])
+      await runTraffic({
+        port: server.port,
+        rate: 1000,
+        queries: 500,
+        sockets: 2,
+        specialEvery: 500 / count,
+        special: [EXIT],
+      })
+      assert.deepEqual(await converse(server.port, [frame(7, ECHO)]), [[7, 0]])
+    }
+    await rounds(2)
+    const before = descriptors()
+    await rounds(10)
+    assert.ok(descriptors() <= before + 2, `${descriptors()} descriptors, ${before} before`)
+  } finally {
+    await server.stop()
+  }
+})

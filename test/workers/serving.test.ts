@@ -196,6 +196,19 @@ test('stopping answers everything that has arrived', { skip: batchedOnly }, asyn
   )
 })
 
+test('datagrams that the kernel drops for want of room are counted', { skip: batchedOnly }, async () => {
+  const server = await ServerProcess.start({ transport: 'io', workers: 1, receiveBufferBytes: 65_536 })
+  server.child.kill('SIGSTOP')
+  const traffic = runTraffic({ port: server.port, rate: 40_000, queries: 4000, sockets: 8 })
+  await sleep(800)
+  server.child.kill('SIGCONT')
+  const { lost } = await traffic
+  const { stats } = await server.stop()
+  assert.ok(lost > 1000)
+  assert.equal(stats.query[0].receiveQueueDrops + stats.query[0].received, 4000)
+  assert.equal(stats.query[0].receiveQueueDrops, lost)
+})
+
 test('a machine without ::1 is served on 127.0.0.1 alone, and says so', { skip: batchedOnly }, async (t) => {
   const { spawnSync } = await import('node:child_process')
   const { fileURLToPath } = await import('node:url')
