@@ -86,7 +86,11 @@ export function expandedAddress(text: string, padded: boolean): string {
  */
 export function reverseName(text: string): Labels {
   if (!text.includes(':')) {
-    return parseIPv4(text, 0) < 0 ? [] : [...text.split('.').reverse(), 'in-addr', 'arpa']
+    // Out of the value, not by String.split: V8 keeps what it splits in its table of strings, 80 octets for each address.
+    const value = parseIPv4(text, 0)
+    if (value < 0) return []
+    const octet = (shift: number) => String((value / 2 ** shift) & 255)
+    return [octet(0), octet(8), octet(16), octet(24), 'in-addr', 'arpa']
   }
   const digits = expandedAddress(text, true)
   if (digits === '') return []
