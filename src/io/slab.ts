@@ -14,7 +14,8 @@
 //     PHASE   EMPTY: every slot is ready to receive | RECEIVED: being answered | SENDING: all answered
 //     SOCKET  descriptor the batch came from
 //     COUNT   datagrams in it, 1..slots
-//     NEXT    slot being answered; those before it are answered (their iov_len is the answer's, 0 = nothing to send)
+//     NEXT    slot being answered; those before it are answered (their iov_len is the answer's, 0 = nothing to send);
+//             the number of slots = none is answered yet
 //     SENT    slots before this one are sent or given up (SENDING)
 //     TRIES   how often a worker has died over slot NEXT
 
@@ -165,7 +166,7 @@ export class Slab {
     return Math.min(this.words[COUNT], this.slots)
   }
 
-  /** The slot being answered: slots before it are answered. */
+  /** The slot being answered: slots before it are answered. `slots` = not begun. */
   get next(): number {
     return this.words[NEXT]
   }
@@ -186,7 +187,7 @@ export class Slab {
     const words = this.words
     words[SOCKET] = socket
     words[COUNT] = count
-    words[NEXT] = 0
+    words[NEXT] = this.slots
     words[TRIES] = 0
     words[PHASE] = RECEIVED
     return count

@@ -122,6 +122,7 @@ class QueryLoop {
       this.#control.add(BATCHES_COUNTER, 1)
       this.#control.add(RECEIVED_COUNTER, count)
       this.#answerer.beginBatch()
+      if (count >= PREPARE_MIN) this.#prepare()
       this.#answer(0)
       if (count < slab.slots) return
     }
@@ -133,7 +134,6 @@ class QueryLoop {
     const bytes = slab.bytes
     const count = slab.count
     let silent = 0
-    if (count - first >= PREPARE_MIN) this.#prepare(first)
     for (let slot = first; slot < count; slot++) {
       slab.enter(slot)
       const start = slab.packetOffset(slot)
@@ -149,10 +149,12 @@ class QueryLoop {
     this.#send(count - first - silent)
   }
 
-  #prepare(first: number): void {
+  // A death in here is no single query's fault (the slab names none): the successor answers the batch one by one.
+  #prepare(): void {
     const slab = this.#slab
     const answerer = this.#answerer
-    for (let slot = first; slot < slab.count; slot++) {
+    const count = slab.count
+    for (let slot = 0; slot < count; slot++) {
       if (!slab.isCut(slot)) answerer.prepare(slab.bytes, slab.packetOffset(slot), slab.queryLength(slot))
     }
     answerer.findPrepared()
@@ -183,13 +185,15 @@ class QueryLoop {
     }
     this.#answerer.beginBatch()
     const culprit = slab.next
-    if (culprit < slab.count) {
-      const start = slab.packetOffset(culprit)
-      const length = slab.queryLength(culprit)
-      slab.respond(culprit, slab.blame() === 1 ? this.#answerer.servfail(slab.bytes, start, length) : 0)
+    if (culprit >= slab.count) {
+      this.#answer(0)
+      return
     }
+    const start = slab.packetOffset(culprit)
+    const length = slab.queryLength(culprit)
+    slab.respond(culprit, slab.blame() === 1 ? this.#answerer.servfail(slab.bytes, start, length) : 0)
     slab.absolve()
-    this.#control.add(ANSWERED_COUNTER, Math.min(culprit + 1, slab.count))
+    this.#control.add(ANSWERED_COUNTER, culprit + 1)
     this.#answer(culprit + 1)
   }
 

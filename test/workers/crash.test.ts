@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { SUPPORTED } from '../../src/io/layouts.ts'
 import { runTraffic, ServerProcess } from './server-process.ts'
-import { EXIT, HANG, THROW, THROW_ALWAYS } from './stand-in-answerer.ts'
+import { EXIT, HANG, THROW, THROW_ALWAYS, THROW_EARLY } from './stand-in-answerer.ts'
 
 const skip = !SUPPORTED && 'SKIPPED: needs the batched transport'
 
@@ -87,4 +88,24 @@ test('a query that kills twice is given up, the rest of its batch is answered', 
   const { stats } = await server.stop()
   assert.equal(result.lost, 4)
   assert.equal(stats.query[0].crashes, 8)
+})
+
+test("a death while the batch is prepared is no query's fault: all are answered", { skip }, async () => {
+  const server = await ServerProcess.start({ workers: 1 })
+  // Held until all have arrived, so that there are full batches to prepare.
+  server.child.kill('SIGSTOP')
+  const traffic = runTraffic({
+    port: server.port,
+    rate: 10_000,
+    queries: 2000,
+    sockets: 4,
+    specialEvery: 100,
+    special: [THROW_EARLY],
+  })
+  await sleep(800)
+  server.child.kill('SIGCONT')
+  const { lost, servfail, strange } = await traffic
+  const { stats } = await server.stop()
+  assert.deepEqual({ lost, servfail, strange }, { lost: 0, servfail: 0, strange: 0 })
+  assert.ok(stats.query[0].crashes >= 10)
 })

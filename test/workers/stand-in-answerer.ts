@@ -18,6 +18,9 @@ export const LONG = 5
 /** Throws in `servfail` as well. */
 export const THROW_ALWAYS = 6
 
+/** Throws while the batch is prepared. */
+export const THROW_EARLY = 7
+
 const QR = 0x80
 const RCODE_SERVFAIL = 2
 const RCODE_FORMERR = 1
@@ -27,7 +30,9 @@ export function createAnswerer(_source: unknown, reader: number): Answerer {
   let held = false
   const answerer = {
     setHome() {},
-    prepare() {},
+    prepare(packet: Uint8Array, start: number, length: number) {
+      if (length > 12 && packet[start + 12] === THROW_EARLY) throw new Error('told to throw early')
+    },
     findPrepared() {},
     beginBatch() {
       held = true
