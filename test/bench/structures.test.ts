@@ -22,7 +22,7 @@ const makers: [string, (region: Region) => Structure][] = [
 
 // Few characters, of every kind that a qp-trie treats differently, so that names share beginnings and ends.
 const label = fc.string({
-  unit: fc.constantFrom('a', 'b', 'z', '-', '_', '*', '0', '\u0000', '\u00e9', '{'),
+  unit: fc.constantFrom('a', 'b', 'z', '-', '_', '*', '0', '\u0000', '\u00e9', '\u00ea', '{'),
   minLength: 1,
   maxLength: 4,
 })
