@@ -55,7 +55,7 @@ export class Oracle {
   readonly #held = new Map<string, string>()
 
   set(place: Place, contents: readonly Content[]): void {
-    this.#held.set(textOf(place), contents.map(describe).join('; '))
+    this.#held.set(textOf(place), describe(contents))
   }
   clear(place: Place): void {
     this.#held.delete(textOf(place))
@@ -78,7 +78,12 @@ export function textOf({ zone, labels }: Place): string {
   return [...labels, zone].join('.')
 }
 
-function describe(content: Content): string {
+/** Contents as text, as read() has them. */
+export function describe(contents: readonly Content[]): string {
+  return contents.map(describeOne).join('; ')
+}
+
+function describeOne(content: Content): string {
   switch (content.kind) {
     case 'flags':
       return `flags ${content.flags}`
