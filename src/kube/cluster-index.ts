@@ -2,9 +2,9 @@
 // Not here: where objects come from (manifests), what names they make (schema.ts), wire form (record-writer.ts).
 
 import { labelsOfText } from '../dns/name.ts'
-import { RegionFullError } from '../index/allocator.ts'
 import type { IndexWriter } from '../index/writer.ts'
 import { canonicalAddress } from './address.ts'
+import { ClusterState, namespaceOf, type Published, sameValue } from './cluster-state.ts'
 import { endpointLabel } from './endpoint-label.ts'
 import { emptyOwner } from './endpoint-names.ts'
 import type { ClusterObjects, EndpointSlice, Pod, Service, ServiceImport } from './objects.ts'
@@ -43,17 +43,11 @@ export interface Flush {
   readonly touched: number
 }
 
-/** A Service, or an import, as the index has it. */
-interface Published<T> {
-  readonly object: T | undefined
-  readonly slices: readonly EndpointSlice[]
-  readonly exposed: boolean
-}
-
-const NO_SLICES: readonly EndpointSlice[] = []
 const LOAD_CHUNK = 100 // objects to a publication while nobody is answered yet: bounds what a transaction remembers
 
 export class ClusterIndex {
+  /** The objects; what is changed in them the next flush() brings into the index. */
+  readonly state: ClusterState
   readonly #writer: IndexWriter
   readonly #options: ClusterIndexOptions
   readonly #records: RecordWriter
@@ -61,23 +55,9 @@ export class ClusterIndex {
   readonly #serviceZones: WritableZone[]
   readonly #importZones: WritableZone[]
   readonly #reverseZones: WritableZone[]
-  readonly #allowed: ReadonlySet<string> | null
 
-  #namespaces: ReadonlySet<string> = new Set()
-  #services: ReadonlyMap<string, Service> = new Map()
-  #imports: ReadonlyMap<string, ServiceImport> = new Map()
-  #slices: ReadonlyMap<string, EndpointSlice> = new Map()
-  #pods: ReadonlyMap<string, Pod> = new Map()
-  #slicesOf = new Map<string, EndpointSlice[]>()
-  #importSlicesOf = new Map<string, EndpointSlice[]>()
-
-  // What changed since the last flush, with what the index has of it.
-  readonly #dirtyServices = new Map<string, Published<Service>>()
-  readonly #dirtyImports = new Map<string, Published<ServiceImport>>()
-  readonly #dirtyNamespaces = new Map<string, boolean>()
-  readonly #dirtyPods = new Map<string, readonly string[]>()
-
-  #podOwners = new Map<string, number>()
+  /** Pods of each `label.namespace` that has any. */
+  readonly #podCounts = new Map<string, number>()
   #alias: OwnerRecords[] = []
   readonly #nameServerServices = new Set<string>()
   #nameServers = ''
@@ -93,7 +73,7 @@ export class ClusterIndex {
       canonicalPods: options.schema.pods === 'verified',
     })
     this.#listenAddresses = new Set(options.listenAddresses.map(canonicalAddress))
-    this.#allowed = options.namespaces === null ? null : new Set(options.namespaces)
+    this.state = new ClusterState(options.namespaces)
     const open = (text: string): WritableZone => {
       const labels = labelsOfText(text).map((label) => label.toLowerCase())
       return { labels, apex: writer.addZone(), ttl: options.ttl }
@@ -115,35 +95,9 @@ export class ClusterIndex {
     return [...this.#zones, ...this.#reverseZones]
   }
 
-  /** Takes `objects` for the whole state of the cluster; what differs from the last state is looked at by flush(). */
+  /** Takes `objects` for the whole state of the cluster. */
   replace(objects: ClusterObjects): void {
-    this.#touchChangedNamespaces(objects.namespaces)
-    const before = { services: this.#services, imports: this.#imports, slices: this.#slices, pods: this.#pods }
-    eachDifference(before.services, objects.services, (key) => this.#touchService(key))
-    eachDifference(before.imports, objects.imports, (key) => this.#touchImport(key))
-    const slicesOf = new Map<string, EndpointSlice[]>()
-    const importSlicesOf = new Map<string, EndpointSlice[]>()
-    for (const slice of objects.slices.values()) {
-      if (slice.serviceName !== '') pushTo(slicesOf, `${slice.namespace}/${slice.serviceName}`, slice)
-      if (slice.importName !== '') pushTo(importSlicesOf, `${slice.namespace}/${slice.importName}`, slice)
-    }
-    eachDifference(before.slices, objects.slices, (_, old, fresh) => {
-      for (const slice of [old, fresh]) {
-        if (slice === undefined) continue
-        if (slice.serviceName !== '') this.#touchService(`${slice.namespace}/${slice.serviceName}`)
-        if (slice.importName !== '') this.#touchImport(`${slice.namespace}/${slice.importName}`)
-      }
-    })
-    if (this.#options.schema.pods === 'verified') {
-      eachDifference(before.pods, objects.pods, (key, old) => this.#touchPod(key, old))
-    }
-    this.#namespaces = objects.namespaces
-    this.#services = objects.services
-    this.#imports = objects.imports
-    this.#slices = objects.slices
-    this.#pods = objects.pods
-    this.#slicesOf = slicesOf
-    this.#importSlicesOf = importSlicesOf
+    this.state.replace(objects)
   }
 
   /**
@@ -153,37 +107,36 @@ export class ClusterIndex {
    * @throws RegionFullError: the last version keeps serving, and the change is tried again with the next flush
    */
   flush(nowMs: number, loading = false): Flush {
-    const touched =
-      this.#dirtyServices.size + this.#dirtyImports.size + this.#dirtyNamespaces.size + this.#dirtyPods.size
+    const { state } = this
+    const touched = state.changeCount
     if (touched === 0) return { version: 0, touched }
     try {
-      for (const [namespace, wasExposed] of this.#dirtyNamespaces) this.#writeNamespace(namespace, wasExposed)
+      for (const [namespace, wasExposed] of state.changedNamespaces) this.#writeNamespace(namespace, wasExposed)
       const alias = this.#writeAlias()
       let written: string[] = []
-      for (const [key, published] of this.#dirtyServices) {
+      for (const [key, published] of state.changedServices) {
         this.#writeService(key, published)
         if (!loading || written.push(key) < LOAD_CHUNK) continue
         this.#publish(nowMs)
-        for (const done of written) this.#dirtyServices.delete(done)
+        state.settleServices(written)
+        this.#alias = alias
         written = []
       }
-      for (const [key, published] of this.#dirtyImports) this.#writeImport(key, published)
-      const podOwners = this.#writePods()
+      for (const [key, published] of state.changedImports) this.#writeImport(key, published)
+      const podCounts = this.#writePods()
       this.#writeNameServers()
       const version = this.#publish(nowMs)
-      this.#podOwners = podOwners
+      for (const [owner, pods] of podCounts) {
+        if (pods > 0) this.#podCounts.set(owner, pods)
+        else this.#podCounts.delete(owner)
+      }
       this.#alias = alias
-      this.#dirtyServices.clear()
-      this.#dirtyImports.clear()
-      this.#dirtyNamespaces.clear()
-      this.#dirtyPods.clear()
+      state.settle()
       return { version, touched }
     } catch (error) {
-      if (error instanceof RegionFullError) {
-        this.#writer.abort()
-        this.#records.forgetNames()
-        this.#nameServers = ''
-      }
+      this.#writer.abort()
+      this.#records.forgetNames()
+      this.#nameServers = ''
       throw error
     }
   }
@@ -196,43 +149,8 @@ export class ClusterIndex {
     return version
   }
 
-  #isExposed(namespace: string): boolean {
-    return this.#namespaces.has(namespace) && (this.#allowed === null || this.#allowed.has(namespace))
-  }
-
-  #touchChangedNamespaces(namespaces: ReadonlySet<string>): void {
-    const changed = new Set<string>()
-    for (const name of namespaces) if (!this.#namespaces.has(name)) changed.add(name)
-    for (const name of this.#namespaces) if (!namespaces.has(name)) changed.add(name)
-    if (changed.size === 0) return
-    for (const name of changed) {
-      if (!this.#dirtyNamespaces.has(name)) this.#dirtyNamespaces.set(name, this.#isExposed(name))
-    }
-    for (const [key, service] of this.#services) if (changed.has(service.namespace)) this.#touchService(key)
-    for (const [key, imported] of this.#imports) if (changed.has(imported.namespace)) this.#touchImport(key)
-    for (const [key, pod] of this.#pods) if (changed.has(pod.namespace)) this.#touchPod(key, pod)
-  }
-
-  #touchService(key: string): void {
-    if (this.#dirtyServices.has(key)) return
-    const object = this.#services.get(key)
-    const slices = this.#slicesOf.get(key) ?? NO_SLICES
-    this.#dirtyServices.set(key, { object, slices, exposed: this.#isExposed(namespaceOf(key)) })
-  }
-
-  #touchImport(key: string): void {
-    if (this.#dirtyImports.has(key)) return
-    const object = this.#imports.get(key)
-    const slices = this.#importSlicesOf.get(key) ?? NO_SLICES
-    this.#dirtyImports.set(key, { object, slices, exposed: this.#isExposed(namespaceOf(key)) })
-  }
-
-  #touchPod(key: string, published: Pod | undefined): void {
-    if (!this.#dirtyPods.has(key)) this.#dirtyPods.set(key, published === undefined ? [] : this.#podLabels(published))
-  }
-
   #writeNamespace(namespace: string, wasExposed: boolean): void {
-    const isExposed = this.#isExposed(namespace)
+    const isExposed = this.state.isExposed(namespace)
     if (isExposed === wasExposed) return
     for (const zone of this.#zones) {
       for (const records of namespaceRecords(namespace, this.#options.schema)) {
@@ -244,9 +162,9 @@ export class ClusterIndex {
 
   #writeService(key: string, published: Published<Service>): void {
     const { schema } = this.#options
-    const fresh = this.#services.get(key)
-    const slices = this.#slicesOf.get(key) ?? NO_SLICES
-    const isExposed = this.#isExposed(namespaceOf(key))
+    const fresh = this.state.services.get(key)
+    const slices = this.state.slicesOf(key)
+    const isExposed = this.state.isExposed(namespaceOf(key))
     const { object } = published
     const wasShown = object !== undefined && published.exposed
     const isShown = fresh !== undefined && isExposed
@@ -264,11 +182,11 @@ export class ClusterIndex {
 
   #writeImport(key: string, published: Published<ServiceImport>): void {
     const { schema } = this.#options
-    const fresh = this.#imports.get(key)
-    const slices = this.#importSlicesOf.get(key) ?? NO_SLICES
+    const fresh = this.state.imports.get(key)
+    const slices = this.state.slicesOfImport(key)
     const { object } = published
     const oldRecords = object !== undefined && published.exposed ? importRecords(object, published.slices, schema) : []
-    const isShown = fresh !== undefined && this.#isExposed(namespaceOf(key))
+    const isShown = fresh !== undefined && this.state.isExposed(namespaceOf(key))
     const newRecords = isShown ? importRecords(fresh, slices, schema) : []
     for (const zone of this.#importZones) this.#writeDifference(zone, oldRecords, newRecords)
   }
@@ -302,49 +220,44 @@ export class ClusterIndex {
     for (const claim of added) this.#records.addClaim(this.#reverseZones, primary, claim)
   }
 
-  #podLabels(pod: Pod): string[] {
-    if (!this.#isExposed(pod.namespace)) return []
-    return pod.addresses.map((address) => `${dashedPodAddress(address)}.${pod.namespace}`)
-  }
-
-  #writePods(): Map<string, number> {
-    if (this.#dirtyPods.size === 0) return this.#podOwners
-    // Pods on the host's network share its address: the owner is there while any of them is.
-    const changes = new Map<string, number>()
-    for (const [key, before] of this.#dirtyPods) {
-      const pod = this.#pods.get(key)
-      for (const owner of before) changes.set(owner, (changes.get(owner) ?? 0) - 1)
-      if (pod === undefined) continue
-      for (const owner of this.#podLabels(pod)) changes.set(owner, (changes.get(owner) ?? 0) + 1)
+  /** Counts the Pods of each name; those on the host's network share one. @returns the changes, for the time after publication */
+  #writePods(): ReadonlyMap<string, number> {
+    const counts = new Map<string, number>()
+    if (this.#options.schema.pods !== 'verified') return counts
+    const count = (pod: Pod | undefined, exposed: boolean, change: number): void => {
+      if (pod === undefined || !exposed) return
+      for (const address of pod.addresses) {
+        const owner = `${dashedPodAddress(address)}.${pod.namespace}`
+        counts.set(owner, (counts.get(owner) ?? this.#podCounts.get(owner) ?? 0) + change)
+      }
     }
-    const owners = new Map(this.#podOwners)
-    for (const [key, change] of changes) {
-      const count = (owners.get(key) ?? 0) + change
-      const had = owners.has(key)
-      if (count > 0) owners.set(key, count)
-      else owners.delete(key)
-      if (had === count > 0) continue
+    for (const [key, { object, exposed }] of this.state.changedPods) {
+      count(object, exposed, -1)
+      count(this.state.pods.get(key), this.state.isExposed(namespaceOf(key)), 1)
+    }
+    for (const [key, pods] of counts) {
+      if (this.#podCounts.has(key) === pods > 0) continue
       const dot = key.indexOf('.')
       const owner = [key.slice(0, dot), key.slice(dot + 1), 'pod']
       const address = addressOfLabel(owner[0])
       for (const zone of this.#zones) {
-        if (count > 0) this.#records.set(zone, { ...emptyOwner(owner), addresses: [address] })
+        if (pods > 0) this.#records.set(zone, { ...emptyOwner(owner), addresses: [address] })
         else this.#records.clear(zone, owner)
       }
     }
-    return owners
+    return counts
   }
 
   #writeAlias(): OwnerRecords[] {
     const { schema } = this.#options
     if (schema.okd === null || !schema.okd.openshiftAlias || !this.#dirtyAlias()) return this.#alias
-    const key = this.#services.has('default/openshift') ? 'default/openshift' : 'default/kubernetes'
-    const service = this.#isExposed('default') ? this.#services.get(key) : undefined
-    const slices = this.#slicesOf.get(key) ?? NO_SLICES
+    const key = this.state.services.has('default/openshift') ? 'default/openshift' : 'default/kubernetes'
+    const service = this.state.isExposed('default') ? this.state.services.get(key) : undefined
+    const slices = this.state.slicesOf(key)
     const alias = service === undefined ? [] : openshiftAlias(service, slices, schema)
     for (const zone of this.#serviceZones) {
       // A Service default/openshift writes that name itself.
-      const before = this.#services.has('default/openshift')
+      const before = this.state.services.has('default/openshift')
         ? this.#alias.filter(({ owner }) => owner[0] !== 'openshift')
         : this.#alias
       this.#writeDifference(zone, before, alias)
@@ -353,7 +266,7 @@ export class ClusterIndex {
   }
 
   #dirtyAlias(): boolean {
-    return this.#dirtyServices.has('default/openshift') || this.#dirtyServices.has('default/kubernetes')
+    return this.state.changedServices.has('default/openshift') || this.state.changedServices.has('default/kubernetes')
   }
 
   #isNameServer(slices: readonly EndpointSlice[]): boolean {
@@ -381,13 +294,13 @@ export class ClusterIndex {
   }
 
   #serversOf(key: string): NameServer[] {
-    const service = this.#services.get(key)
+    const service = this.state.services.get(key)
     if (service === undefined) return []
     const owner = [service.name, service.namespace, 'svc']
     if (service.kind === 'ClusterIP') return [{ target: owner, addresses: service.clusterIPs }]
     if (service.kind !== 'Headless') return []
     const addresses = new Map<string, Set<string>>()
-    for (const slice of this.#slicesOf.get(key) ?? NO_SLICES) {
+    for (const slice of this.state.slicesOf(key)) {
       for (const endpoint of slice.endpoints) {
         const address = canonicalAddress(endpoint.address)
         const label = endpointLabel(endpoint, this.#options.schema)
@@ -396,16 +309,6 @@ export class ClusterIndex {
     }
     return [...addresses].sort().map(([label, set]) => ({ target: [label, ...owner], addresses: [...set] }))
   }
-}
-
-function namespaceOf(key: string): string {
-  return key.slice(0, key.indexOf('/'))
-}
-
-function pushTo(map: Map<string, EndpointSlice[]>, key: string, slice: EndpointSlice): void {
-  const list = map.get(key)
-  if (list === undefined) map.set(key, [slice])
-  else list.push(slice)
 }
 
 function dashedPodAddress(address: string): string {
@@ -421,19 +324,6 @@ function claimKey(claim: ReverseClaim): string {
   return `${claim.address} ${claim.rank} ${claim.createdAt} ${claim.target.join('.')}`
 }
 
-/** Calls `visit` with every key whose value was added, taken away or changed. */
-function eachDifference<T>(
-  before: ReadonlyMap<string, T>,
-  after: ReadonlyMap<string, T>,
-  visit: (key: string, before: T | undefined, after: T | undefined) => void,
-): void {
-  for (const [key, fresh] of after) {
-    const old = before.get(key)
-    if (old === undefined || (old !== fresh && !sameValue(old, fresh))) visit(key, old, fresh)
-  }
-  for (const [key, old] of before) if (!after.has(key)) visit(key, old, undefined)
-}
-
 function sameRecords(a: OwnerRecords, b: OwnerRecords): boolean {
   return (
     a.srvWeight === b.srvWeight &&
@@ -444,17 +334,4 @@ function sameRecords(a: OwnerRecords, b: OwnerRecords): boolean {
     sameValue(a.srv, b.srv) &&
     sameValue(a.txt, b.txt)
   )
-}
-
-/** Deep equality of plain data. */
-function sameValue(a: unknown, b: unknown): boolean {
-  if (a === b) return true
-  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false
-  if (Array.isArray(a)) {
-    return Array.isArray(b) && a.length === b.length && a.every((value, i) => sameValue(value, b[i]))
-  }
-  const keys = Object.keys(a)
-  const record = b as Record<string, unknown>
-  if (keys.length !== Object.keys(b).length) return false
-  return keys.every((key) => sameValue((a as Record<string, unknown>)[key], record[key]))
 }

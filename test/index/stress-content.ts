@@ -5,6 +5,12 @@ import type { Content, Place } from './oracle.ts'
 export const PAIRS = 64
 /** Index of the word of `control` that ends readers. */
 export const STOP = 0
+/** Size of `control`. */
+export const CONTROL_OCTETS = 64
+/** Index of the word of `control` in which a reader counts the versions it has seen. */
+export function versionsWord(reader: number): number {
+  return 1 + reader
+}
 
 export interface StressData {
   readonly buffer: SharedArrayBuffer

