@@ -7,9 +7,9 @@ import { reverseName } from '../kube/address.ts'
 import { watchManifests } from '../kube/feed.ts'
 import { formatProblem, type Loaded } from '../kube/manifests.ts'
 import type { ClusterObjects, Service } from '../kube/objects.ts'
+import { collectGarbage } from '../workers/garbage.ts'
 import { type Serving, startServing } from '../workers/server.ts'
 import { createEngine, type Engine } from './engine.ts'
-import { collectGarbage } from './heap.ts'
 
 const RECLAIM_INTERVAL_MS = 1000
 const SECOND_INTERRUPT = 2

@@ -36,10 +36,14 @@ export function firstTargetOffset(): number {
   return targetOffset[0]
 }
 
+/** A rotation is a part of a whole turn: 0..2^ROTATION_BITS-1. */
+export const ROTATION_BITS = 15
+
 /**
- * Appends `rrset` to the answer section, its addresses beginning with the `rotation`-th (any int32 >= 0), and then the
- * addresses of its targets to the additional section.
+ * Appends `rrset` to the answer section, its addresses turned round by `rotation`, and then the addresses of its targets to
+ * the additional section.
  *
+ * @param rotation  which address comes first, as a part of all there are, in units of 2^-ROTATION_BITS
  * @param owner  offset in the message of the name that owns the records, below 2^14
  * @param ttl    for records that are not stored with one (SRV, CNAME, NS, PTR)
  */
@@ -72,7 +76,7 @@ function appendFlat(
   const stride = rrsetType(words, rrset) === TYPE_A ? 16 : 28
   const first = rrsetData(rrset) << 2
   let at = response.at
-  let index = count === 1 ? 0 : rotation % count
+  let index = (rotation * count) >>> ROTATION_BITS
   let written = 0
   for (; written < count && at + stride <= response.limit; written++) {
     const from = first + index * stride

@@ -158,7 +158,8 @@ function isBelow(name: Labels, ancestor: Labels): boolean {
 function synthesizes({ owner, wildcard }: OwnerRecords, labels: Labels): boolean {
   if (wildcard === '' || !isBelow(labels, owner.slice(1))) return false
   const left = labels.slice(0, labels.length - owner.length + 1)
-  return wildcard === 'any' || left.some((label) => !label.startsWith('_'))
+  if (wildcard === 'any') return true
+  return left.at(-1) !== '_endpoints' && left.some((label) => !label.startsWith('_'))
 }
 
 function ruleOf(records: OwnerRecords, maker: Maker, view: ClusterView): string {

@@ -150,6 +150,11 @@ export class RecordWriter {
       builder.pushSrv(name, port, weight)
     }
     builder.beginAdditional()
+    if (srv.length === 1) {
+      for (const address of srv[0].addresses) this.#pushAdditional(0, address)
+      builder.end()
+      return
+    }
     // One for each distinct (target, address): records of one target and several ports share theirs.
     const seen = new Map<string, Set<string>>()
     srv.forEach(({ target, addresses }, index) => {

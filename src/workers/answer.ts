@@ -3,6 +3,7 @@
 
 import { canonicalKey, readAddressLabel } from '../dns/address-label.ts'
 import { KEY_WORDS } from '../dns/key.ts'
+import { wireOfLabels } from '../dns/name.ts'
 import {
   DROP,
   HEADER_LENGTH,
@@ -32,7 +33,7 @@ import {
   SERVFAIL,
 } from '../dns/response.ts'
 import { type ZoneConfig, ZoneTable } from '../dns/zone-table.ts'
-import { appendAddress, appendRrset, firstTargetOffset } from '../index/append.ts'
+import { appendAddress, appendRrset, firstTargetOffset, ROTATION_BITS } from '../index/append.ts'
 import {
   ADDRESS_BELOW,
   attachRegion,
@@ -74,7 +75,8 @@ export interface Answerer {
   setHome(packet: Uint8Array): void
   /**
    * Reads a message of the batch ahead of answer(), which must then be called for the same messages in the same order;
-   * others may come between. After the last one findPrepared() looks all of them up side by side.
+   * others may come between. After the last one findPrepared() looks all of them up side by side. Only messages in one
+   * `packet` are read ahead, FIND_ALL_MAX at most: further calls do nothing.
    */
   prepare(packet: Uint8Array, start: number, length: number): void
   findPrepared(): void
@@ -107,6 +109,7 @@ const UDP_LENGTH_MIN = 512
 const CNAME_LINKS_MAX = 11
 const UNDERSCORE = 0x5f
 const STAR = 0x2a
+const ENDPOINTS_LABEL = wireOfLabels(['_endpoints']).subarray(0, -1)
 
 // What #locate() found.
 const MISSING = 0
@@ -126,6 +129,8 @@ class IndexAnswerer implements Answerer {
   private readonly prepared = Array.from({ length: FIND_ALL_MAX }, () => new Query())
   /** Where in its packet each of `prepared` begins. */
   private readonly preparedStart = new Int32Array(FIND_ALL_MAX)
+  /** The memory that all of `prepared` are in. */
+  private preparedPacket: Uint8Array
   private preparedCount = 0
   private preparedNext = 0
   private readonly target = new Query()
@@ -154,6 +159,7 @@ class IndexAnswerer implements Answerer {
     this.zones = new ZoneTable(source.zones)
     this.bufsize = source.bufsize
     this.home = this.scratch
+    this.preparedPacket = this.scratch
     this.homeWords = this.scratchWords
   }
 
@@ -168,7 +174,8 @@ class IndexAnswerer implements Answerer {
     this.preparedNext = 0
     const root = holdNewest(this.region, this.reader)
     this.trie = root === 0 ? 0 : rootTrie(this.words, root)
-    this.serial = root === 0 ? 0 : rootSerial(this.words, root)
+    // As int32: a number above 2^31 - 1 would be allocated.
+    this.serial = root === 0 ? 0 : rootSerial(this.words, root) | 0
   }
 
   endBatch(): void {
@@ -176,7 +183,8 @@ class IndexAnswerer implements Answerer {
   }
 
   prepare(packet: Uint8Array, start: number, length: number): void {
-    if (this.preparedCount === FIND_ALL_MAX) return
+    if (this.preparedCount === 0) this.preparedPacket = packet
+    else if (this.preparedCount === FIND_ALL_MAX || packet !== this.preparedPacket) return
     const query = this.prepared[this.preparedCount]
     this.read(query, packet, start, length)
     this.preparedStart[this.preparedCount++] = start
@@ -188,7 +196,7 @@ class IndexAnswerer implements Answerer {
 
   answer(packet: Uint8Array, start: number, length: number, capacity: number, stream: boolean): number {
     const { response } = this
-    if (this.preparedNext < this.preparedCount && this.preparedStart[this.preparedNext] === start) {
+    if (this.isNextPrepared(packet, start)) {
       this.query = this.prepared[this.preparedNext++]
     } else {
       this.query = this.unprepared
@@ -242,6 +250,12 @@ class IndexAnswerer implements Answerer {
     return this.end(packet, SERVFAIL, false)
   }
 
+  private isNextPrepared(packet: Uint8Array, start: number): boolean {
+    const { preparedNext } = this
+    if (preparedNext === this.preparedCount || packet !== this.preparedPacket) return false
+    return this.preparedStart[preparedNext] === start
+  }
+
   private reject(verdict: number, packet: Uint8Array, start: number, capacity: number): number {
     if (verdict === DROP) return 0
     if (verdict === OTHER_OPCODE) return bareHeader(packet, start, NOTIMP)
@@ -274,9 +288,10 @@ class IndexAnswerer implements Answerer {
     return QNAME + this.query.nameLength - this.zones.nameLength(zone)
   }
 
+  /** Steps of the golden ratio, not of 1: clients that ask for A and AAAA in turn would see every second rotation only. */
   private nextRotation(): number {
-    this.rotation = (this.rotation + 1) & 0x3fffffff
-    return this.rotation
+    this.rotation = (this.rotation + 1) | 0
+    return Math.imul(this.rotation, 0x9e3779b1) >>> (32 - ROTATION_BITS)
   }
 
   /** Reads the message: verdict, question, zone, key. */
@@ -339,7 +354,8 @@ class IndexAnswerer implements Answerer {
       const entry = this.find(ancestor)
       if (entry === 0) continue
       this.block = entryBlock(words, entry)
-      if (underscored >= label && (blockFlags(words, this.block) & WILDCARD_SERVICE) !== 0) continue
+      const isOfService = (blockFlags(words, this.block) & WILDCARD_SERVICE) !== 0
+      if (isOfService && (underscored >= label || isEndpointsLabel(name, label - 1))) continue
       return EXISTS
     }
     return MISSING
@@ -454,4 +470,12 @@ function isPodLabel(name: Query, label: number): boolean {
   const { key } = name
   const at = name.labelStart[label]
   return key[at] === 3 && key[at + 1] === 0x70 && key[at + 2] === 0x6f && key[at + 3] === 0x64
+}
+
+/** OKD: what stands left of `_endpoints` is about endpoints, never the Service itself. */
+function isEndpointsLabel(name: Query, label: number): boolean {
+  const { key } = name
+  const at = name.labelStart[label]
+  for (let i = 0; i < ENDPOINTS_LABEL.length; i++) if (key[at + i] !== ENDPOINTS_LABEL[i]) return false
+  return true
 }

@@ -22,6 +22,7 @@ import {
   STOPPED,
   WAITING,
 } from './control.ts'
+import { collectGarbage } from './garbage.ts'
 
 /** What a query worker is handed: numbers and shared memory, all owned by the main thread. */
 export interface QueryTask {
@@ -58,6 +59,7 @@ export default async function serveQueries(task: QueryTask): Promise<void> {
   const module: { createAnswerer: typeof createAnswerer } = await import(task.answererModule)
   const control = new ControlBlock(task.control, task.worker)
   control.threadId = threadId
+  collectGarbage()
   control.state = BUSY
   const loop = new QueryLoop(task, control, module.createAnswerer(task.source, task.worker))
   loop.resume()

@@ -15,6 +15,7 @@ import {
   TIMEOUTS_COUNTER,
   WAITING,
 } from './control.ts'
+import { collectGarbage } from './garbage.ts'
 import { GuardedAnswerer } from './guard.ts'
 
 /** What the stream worker is handed. */
@@ -37,6 +38,7 @@ export async function prepare(answererModule: string): Promise<void> {
 export default async function serveStreams(task: StreamTask): Promise<void> {
   const control = new ControlBlock(task.control, task.worker)
   control.threadId = threadId
+  collectGarbage()
   const answerer = await GuardedAnswerer.load(task.answererModule, task.source, task.worker, control)
   const server = new StreamServer(
     (packet, start, length, capacity) => answerer.answer(packet, start, length, capacity, true),

@@ -1,5 +1,5 @@
-// One full garbage collection at a moment of our choosing: after the first load, before the first query.
-// Without it the heap keeps what reading a large cluster left behind until it is needed again, often for hours.
+// One full garbage collection at a moment of our choosing: before the first query. Without it a heap keeps what starting up
+// and reading a large cluster left behind until it is needed again, often for hours; a query worker would keep it for good.
 
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
