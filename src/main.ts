@@ -1,10 +1,11 @@
 // The process: command line in, exit code out. Exit codes as CoreDNS has them: 0 done, 1 failed, 2 wrong flags.
 
-import { readFileSync } from 'node:fs'
+import { globSync, readFileSync } from 'node:fs'
+import { flushCompileCache } from 'node:module'
 import { configFromFlags } from './cli/flag-config.ts'
 import { FlagError, Flags, usage } from './cli/flags.ts'
 
-const COMMANDS = ['serve', 'explain']
+const COMMANDS = ['serve', 'explain', 'compile']
 const log = (line: string): void => {
   process.stdout.write(`${line}\n`)
 }
@@ -13,6 +14,7 @@ async function main(args: readonly string[]): Promise<number> {
   const implied = args.length === 0 || args[0].startsWith('-')
   const command = implied ? 'serve' : args[0]
   if (!COMMANDS.includes(command)) throw new FlagError(`unknown command ${command}`)
+  if (command === 'compile') return await compileAll()
   const flags = Flags.parse(implied ? args : args.slice(1))
   if (flags.has('help')) return print(usage())
   if (flags.has('version')) return print(`peregrine ${version()}\n`)
@@ -20,6 +22,18 @@ async function main(args: readonly string[]): Promise<number> {
   if (command === 'explain') return await (await import('./cli/explain.ts')).explain(config, flags)
   if (flags.words.length > 0) throw new FlagError(`unexpected argument ${flags.words[0]}`)
   return await (await import('./cli/serve.ts')).serve(config, log)
+}
+
+/**
+ * Fills Node's compile cache with every module, types stripped: `npm ci` ends with it. A thread that finds its modules there
+ * does not load the type stripper, 13 MB each.
+ */
+async function compileAll(): Promise<number> {
+  for (const file of globSync('**/*.ts', { cwd: import.meta.dirname })) {
+    if (file !== 'main.ts') await import(`./${file}`)
+  }
+  flushCompileCache()
+  return 0
 }
 
 function print(text: string): number {

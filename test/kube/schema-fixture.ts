@@ -1,7 +1,7 @@
 // Shortened objects, as the reference writes them, to trimmed ones; and a slow, obvious look-up over OwnerRecords that says
 // what a query would get, as text. For tests of the schema only: the real look-up is the index's.
 
-import { parse } from 'yaml'
+import { load } from 'js-yaml'
 import { addressFamily, canonicalAddress, reverseName } from '../../src/kube/address.ts'
 import type { EndpointSlice, Port, Service, ServiceImport } from '../../src/kube/objects.ts'
 import type { OwnerRecords, ReverseClaim, SrvRecord } from '../../src/kube/records.ts'
@@ -50,7 +50,7 @@ function entries(object: Parsed): [namespace: string, name: string, value: Parse
 
 /** Reads a fixture in the shorthand of cluster-dns.md §5. */
 export function fixture(yaml: string): Fixture {
-  const source = parse(yaml) as Parsed
+  const source = load(yaml) as Parsed
   const services = entries(source.services).map(([namespace, name, value]): Service => {
     const headless = value.clusterIPs === 'None'
     const kind = value.type === 'ExternalName' ? 'ExternalName' : headless ? 'Headless' : 'ClusterIP'
