@@ -1,11 +1,11 @@
 /* The reference for what the kernel alone costs: datagrams in batches of up to 64, each sent back with its QR bit
- * flipped. Same batching as the server's worker (epoll, recvmmsg, sendmmsg), in C. Usage: echo PORT */
+ * flipped. Same batching as the server's worker (poll, recvmmsg, sendmmsg), in C. Usage: echo PORT */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 enum { SLOTS = 64, SLOT_OCTETS = 4096 };
@@ -23,9 +23,7 @@ int main(int count, char **arguments) {
   struct sockaddr_in own = {.sin_family = AF_INET, .sin_port = htons(atoi(arguments[1]))};
   own.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   if (bind(udp, (struct sockaddr *)&own, sizeof own)) return 1;
-  int poll = epoll_create1(0);
-  struct epoll_event event = {.events = EPOLLIN};
-  epoll_ctl(poll, EPOLL_CTL_ADD, udp, &event);
+  struct pollfd watch = {.fd = udp, .events = POLLIN};
   for (int i = 0; i < SLOTS; i++) {
     messages[i].msg_hdr = (struct msghdr){.msg_name = &clients[i], .msg_iov = &spans[i], .msg_iovlen = 1};
     messages[i].msg_hdr.msg_namelen = sizeof clients[i];
@@ -33,7 +31,7 @@ int main(int count, char **arguments) {
   }
   for (int received = 0;;) {
     /* After a full batch there is more, as likely as not: only then it is tried without asking. */
-    if (received < SLOTS) epoll_wait(poll, &event, 1, 1000);
+    if (received < SLOTS) poll(&watch, 1, 1000);
     received = recvmmsg(udp, messages, SLOTS, MSG_DONTWAIT, 0);
     for (int i = 0; i < received; i++) {
       packets[i][2] ^= 0x80;

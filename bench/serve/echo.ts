@@ -29,9 +29,7 @@ for (let slot = 0; slot < SLOTS; slot++) {
 }
 
 const socket = openEcho(Number(process.argv[2]))
-const epoll = libc.openEpoll()
-layouts.writeEvent(words, eventOffset / 4, layouts.EPOLLIN, 0)
-libc.watchDescriptor(epoll, socket, slab + eventOffset)
+layouts.writeWatch(words, eventOffset / 4, 0, socket)
 run()
 
 function headerOf(slot: number): number {
@@ -56,7 +54,7 @@ function run(): void {
   let received = 0
   for (;;) {
     // After a full batch there is more, as likely as not: only then it is tried without asking.
-    if (received < SLOTS) libc.waitForEvents(epoll, slab + eventOffset, 1, WAIT_MS)
+    if (received < SLOTS) libc.waitForInput(slab + eventOffset, 1, WAIT_MS)
     received = libc.receiveMessages(socket, slab + headersOffset, SLOTS)
     for (let slot = 0; slot < received; slot++) {
       const packet = packetsOffset + slot * SLOT_CAPACITY

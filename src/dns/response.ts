@@ -125,7 +125,7 @@ export function appendSoa(
   packet[at + 3] = 6
   packet[at + 4] = 0
   packet[at + 5] = 1
-  at = writeUint32(packet, at + 6, ttl < SOA_TTL_MAX ? ttl : SOA_TTL_MAX)
+  at = writeUint32(packet, at + 6, Math.min(ttl, SOA_TTL_MAX))
   packet[at] = 0
   packet[at + 1] = 42
   packet[at + 2] = 2

@@ -16,11 +16,10 @@ export const NAME_SIZE = 32
 /** Octets of one control message that holds a `struct in6_pktinfo` (40) or `in_pktinfo` (32): CMSG_SPACE. */
 export const CONTROL_SIZE = 40
 
-// struct epoll_event is packed on x86-64 (for 32-bit compatibility) and naturally aligned everywhere else.
-const EVENT_WORDS = process.arch === 'x64' ? 3 : 4
-const EVENT_DATA = process.arch === 'x64' ? 1 : 2
-/** Octets of `struct epoll_event`. */
-export const EVENT_SIZE = EVENT_WORDS * 4
+// struct pollfd: int fd, short events, short revents.
+const WATCH_WORDS = 2
+/** Octets of `struct pollfd`. */
+export const WATCH_SIZE = WATCH_WORDS * 4
 
 /** Constants of the socket calls: the same numbers on x86-64 and arm64. */
 export const SOCK_STREAM = 1
@@ -46,7 +45,7 @@ export const IPV6_PKTINFO = 50
 export const PMTUDISC_OMIT = 5
 export const MSG_CTRUNC = 0x08
 export const MSG_TRUNC = 0x20
-export const EPOLLIN = 1
+const POLLIN = 1
 export const MADV_DONTNEED = 4
 export const MADV_HUGEPAGE = 14
 /** Index of the dropped-packets counter in the array of 32-bit words that SO_MEMINFO returns. */
@@ -205,16 +204,15 @@ export function replyControl(words: Uint32Array, control: number, length: number
   return 0
 }
 
-/** Writes an epoll_event: `events` is a mask (EPOLLIN), `data` any 32-bit number to get back. */
-export function writeEvent(words: Uint32Array, event: number, events: number, data: number): void {
-  words.fill(0, event, event + EVENT_WORDS)
-  words[event] = events
-  words[event + EVENT_DATA] = data
+/** Writes the `index`-th pollfd of an array that starts at word `watches`: `descriptor` is watched for input. */
+export function writeWatch(words: Uint32Array, watches: number, index: number, descriptor: number): void {
+  words[watches + index * WATCH_WORDS] = descriptor
+  words[watches + index * WATCH_WORDS + 1] = POLLIN
 }
 
-/** The `data` of the `index`-th epoll_event of an array that starts at word `events`. */
-export function eventData(words: Uint32Array, events: number, index: number): number {
-  return words[events + index * EVENT_WORDS + EVENT_DATA]
+/** Does the `index`-th pollfd say that there is something, be it an error? */
+export function isReady(words: Uint32Array, watches: number, index: number): boolean {
+  return words[watches + index * WATCH_WORDS + 1] >>> 16 !== 0
 }
 
 /**
@@ -275,8 +273,9 @@ export const PROBES: readonly (readonly [expression: string, value: number])[] =
   ['offsetof(struct sockaddr_in6, sin6_port)', SIN_PORT],
   ['offsetof(struct sockaddr_in6, sin6_addr)', SIN6_ADDR],
   ['offsetof(struct sockaddr_in6, sin6_scope_id)', SIN6_SCOPE],
-  ['sizeof(struct epoll_event)', EVENT_SIZE],
-  ['offsetof(struct epoll_event, data)', EVENT_DATA * 4],
+  ['sizeof(struct pollfd)', WATCH_SIZE],
+  ['offsetof(struct pollfd, events)', 4],
+  ['offsetof(struct pollfd, revents)', 6],
   ['SOCK_STREAM', SOCK_STREAM],
   ['SOCK_DGRAM', SOCK_DGRAM],
   ['AF_INET', AF_INET],
@@ -302,7 +301,7 @@ export const PROBES: readonly (readonly [expression: string, value: number])[] =
   ['IP_PMTUDISC_OMIT', PMTUDISC_OMIT],
   ['MSG_CTRUNC', MSG_CTRUNC],
   ['MSG_TRUNC', MSG_TRUNC],
-  ['EPOLLIN', EPOLLIN],
+  ['POLLIN', POLLIN],
   ['MADV_DONTNEED', MADV_DONTNEED],
   ['EPERM', EPERM],
   ['EINTR', EINTR],

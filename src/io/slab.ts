@@ -6,7 +6,7 @@
 //
 //     +0      state words (see below), 64 octets
 //     +64     room for an eventfd's counter, 8 octets, and padding
-//     +128    epoll_event[EVENTS]
+//     +128    pollfd[WATCHES]
 //     ...     mmsghdr[slots]  iovec[slots]  sockaddr[slots]  control message[slots]
 //     ...     packet[slots], PACKET_STRIDE apart
 //
@@ -22,7 +22,6 @@
 import {
   CONTROL_SIZE,
   controlLength,
-  EVENT_SIZE,
   HEADER_SIZE,
   MSG_CTRUNC,
   MSG_TRUNC,
@@ -36,6 +35,7 @@ import {
   setVectorLength,
   VECTOR_SIZE,
   vectorLength,
+  WATCH_SIZE,
   writeHeader,
   writeVector,
 } from './layouts.ts'
@@ -48,8 +48,8 @@ const NEXT = 3
 const SENT = 4
 const TRIES = 5
 const COUNTER_OFFSET = 64
-const EVENTS_OFFSET = 128
-const EVENTS = 64
+const WATCHES_OFFSET = 128
+const WATCHES = 64
 
 /** Phases of a slab, see above. */
 export const EMPTY = 0
@@ -71,7 +71,7 @@ export interface SlabPlace {
 }
 
 function headersOffset(): number {
-  return EVENTS_OFFSET + EVENTS * EVENT_SIZE
+  return WATCHES_OFFSET + WATCHES * WATCH_SIZE
 }
 
 function packetsOffset(slots: number): number {
@@ -123,10 +123,10 @@ export class Slab {
   // Of each slot's mmsghdr. The string at the end keeps V8 from storing bare doubles: reading one of those to pass it
   // to a call allocates a number each time (27 octets a batch without this, and a collection every 36,000 batches).
   readonly #headerAddresses: readonly (number | string)[]
-  /** Of `events` epoll_event structures, for the kernel; `eventsWord` is their index in `words`. */
-  readonly eventsAddress: number
-  readonly eventsWord: number = EVENTS_OFFSET / 4
-  readonly events: number = EVENTS
+  /** Of at most `watches` pollfd structures, for the kernel; `watchesWord` is their index in `words`. */
+  readonly watchesAddress: number
+  readonly watchesWord: number = WATCHES_OFFSET / 4
+  readonly watches: number = WATCHES
   /** Of 8 octets for the counter of an eventfd. */
   readonly counterAddress: number
   readonly words: Uint32Array
@@ -143,7 +143,7 @@ export class Slab {
     this.slots = slots
     const headers = Array.from({ length: slots }, (_, slot) => address + headersOffset() + slot * HEADER_SIZE)
     this.#headerAddresses = [...headers, 'end']
-    this.eventsAddress = address + EVENTS_OFFSET
+    this.watchesAddress = address + WATCHES_OFFSET
     this.counterAddress = address + COUNTER_OFFSET
     this.#headers = headersOffset() / 4
     this.#vectors = this.#headers + (slots * HEADER_SIZE) / 4

@@ -268,8 +268,8 @@ class IndexAnswerer implements Answerer {
     if (stream) return capacity
     const { query } = this
     const asked = query.hasOpt ? query.udpSize : UDP_LENGTH_MIN
-    const allowed = asked < this.bufsize ? asked : this.bufsize
-    return allowed < capacity ? allowed : capacity
+    const allowed = Math.min(asked, this.bufsize)
+    return Math.min(allowed, capacity)
   }
 
   private end(packet: Uint8Array, rcode: number, authoritative: boolean): number {

@@ -1,9 +1,8 @@
 // The batched transport, as the main thread sees it: it owns every descriptor and every slab, and lends them to workers.
 
-import { EPOLLIN, EVENT_SIZE, writeEvent } from '../io/layouts.ts'
-import { closeDescriptor, duplicate, openEpoll, openEvent, watchDescriptor } from '../io/libc.ts'
+import { closeDescriptor, duplicate, openEvent } from '../io/libc.ts'
 import { isDispensable, ListenError } from '../io/listening.ts'
-import { mapSlab, Slab, type SlabPlace, unmapSlab } from '../io/slab.ts'
+import { mapSlab, type SlabPlace, unmapSlab } from '../io/slab.ts'
 import { type BoundAddress, bindAddress, closeBound, quiesceSocket, receiveQueueDrops, wake } from '../io/sockets.ts'
 import type { QueryTask } from './query.ts'
 import type { StreamTask } from './stream.ts'
@@ -11,12 +10,11 @@ import type { Listener, TransportKind, TransportTask } from './transport.ts'
 
 interface Station {
   readonly slab: SlabPlace
-  readonly epoll: number
   readonly event: number
   readonly sockets: readonly number[]
 }
 
-// Binds the addresses and makes a slab, an epoll and an eventfd for each worker. Throws ListenError, SystemError.
+// Binds the addresses and makes a slab and an eventfd for each worker. Throws ListenError, SystemError.
 const open: TransportKind['open'] = async (options, control) => {
   const bound = bindAll(options.addresses, options.port, options.workers, options.receiveBufferBytes, options.log)
   const stations = Array.from({ length: options.workers }, (_, worker) =>
@@ -85,21 +83,10 @@ function bindAll(
 }
 
 function openStation(sockets: readonly number[]): Station {
-  const place = mapSlab()
-  const slab = new Slab(place)
-  const epoll = openEpoll()
-  const event = openEvent()
-  const watched = [...sockets, event]
-  watched.forEach((descriptor, index) => {
-    writeEvent(slab.words, slab.eventsWord, EPOLLIN, index)
-    watchDescriptor(epoll, descriptor, slab.eventsAddress)
-  })
-  slab.words.fill(0, slab.eventsWord, slab.eventsWord + EVENT_SIZE / 4)
-  return { slab: place, epoll, event, sockets }
+  return { slab: mapSlab(), event: openEvent(), sockets }
 }
 
 function closeStation(station: Station): void {
-  closeDescriptor(station.epoll)
   closeDescriptor(station.event)
   unmapSlab(station.slab)
 }

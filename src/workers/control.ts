@@ -89,7 +89,7 @@ export class ControlBlock {
     return Atomics.load(this.#words, STOP) !== 0
   }
 
-  /** Tells the worker to finish; one that sits in epoll must be woken besides. */
+  /** Tells the worker to finish; one that waits must be woken besides. */
   stop(): void {
     Atomics.store(this.#words, STOP, 1)
     Atomics.notify(this.#words, STOP)

@@ -5,8 +5,8 @@
 
 import { threadId } from 'node:worker_threads'
 import { sendBatch } from '../io/batch.ts'
-import { EAGAIN, ECONNREFUSED, EINTR, eventData } from '../io/layouts.ts'
-import { clearEvent, WAIT_MAX_MS, waitForEvents } from '../io/libc.ts'
+import { EAGAIN, ECONNREFUSED, EINTR, isReady, writeWatch } from '../io/layouts.ts'
+import { clearEvent, WAIT_MAX_MS, waitForInput } from '../io/libc.ts'
 import { EMPTY, PACKET_CAPACITY, RECEIVED, Slab, type SlabPlace } from '../io/slab.ts'
 import type { Answerer, AnswerSource, createAnswerer } from './answer.ts'
 import {
@@ -29,8 +29,6 @@ export interface QueryTask {
   readonly worker: number
   readonly control: SharedArrayBuffer
   readonly slab: SlabPlace
-  /** epoll descriptor that watches the sockets (data = index in `sockets`) and `event` (data = their number). */
-  readonly epoll: number
   /** eventfd that wakes the worker. */
   readonly event: number
   readonly sockets: readonly number[]
@@ -72,7 +70,6 @@ class QueryLoop {
   readonly #slab: Slab
   readonly #control: ControlBlock
   readonly #answerer: Answerer
-  readonly #epoll: number
   readonly #event: number
   readonly #sockets: Int32Array
 
@@ -81,9 +78,12 @@ class QueryLoop {
     this.#control = control
     this.#answerer = answerer
     answerer.setHome(this.#slab.bytes)
-    this.#epoll = task.epoll
     this.#event = task.event
     this.#sockets = Int32Array.from(task.sockets)
+    const watched = [...task.sockets, task.event]
+    watched.forEach((descriptor, index) => {
+      writeWatch(this.#slab.words, this.#slab.watchesWord, index, descriptor)
+    })
   }
 
   /** Waits for datagrams and serves the sockets that have some. @returns 0 when the time passed and nothing came */
@@ -92,21 +92,19 @@ class QueryLoop {
     const control = this.#control
     this.#answerer.endBatch()
     control.state = WAITING
-    const ready = waitForEvents(this.#epoll, slab.eventsAddress, slab.events, timeoutMs)
+    const ready = waitForInput(slab.watchesAddress, this.#sockets.length + 1, timeoutMs)
     control.state = BUSY
     control.beat()
     if (ready < 0) {
       if (ready !== -EINTR) this.#fail()
       return 1
     }
-    for (let index = 0; index < ready; index++) {
-      const source = eventData(slab.words, slab.eventsWord, index)
-      if (source < this.#sockets.length) {
-        this.#serve(this.#sockets[source])
-      } else {
-        clearEvent(this.#event, slab.counterAddress)
-      }
+    if (ready === 0) return 0
+    const sockets = this.#sockets
+    for (let index = 0; index < sockets.length; index++) {
+      if (isReady(slab.words, slab.watchesWord, index)) this.#serve(sockets[index])
     }
+    if (isReady(slab.words, slab.watchesWord, sockets.length)) clearEvent(this.#event, slab.counterAddress)
     return ready
   }
 

@@ -3,8 +3,8 @@
 // argv[2]: `send` or `receive` or `wait`. Prints one line of JSON.
 
 import { sendBatch } from '../../src/io/batch.ts'
-import { writeName } from '../../src/io/layouts.ts'
-import { mapMemory, openEpoll, sendDatagram, viewMemory, waitForEvents } from '../../src/io/libc.ts'
+import { writeName, writeWatch } from '../../src/io/layouts.ts'
+import { mapMemory, openEvent, sendDatagram, viewMemory, waitForInput } from '../../src/io/libc.ts'
 import { mapSlab, Slab } from '../../src/io/slab.ts'
 import { bindAddress } from '../../src/io/sockets.ts'
 
@@ -73,8 +73,8 @@ function receive(): object {
 }
 
 function wait(): object {
-  const epoll = openEpoll()
-  return { results: [0, 1, 2].map(() => waitForEvents(epoll, slab.eventsAddress, slab.events, 1)) }
+  writeWatch(slab.words, slab.watchesWord, 0, openEvent())
+  return { results: [0, 1, 2].map(() => waitForInput(slab.watchesAddress, 1, 1)) }
 }
 
 const actions: Record<string, () => object> = { send, receive, wait }

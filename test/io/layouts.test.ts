@@ -26,7 +26,7 @@ test('every size, offset and constant is what the C compiler says', { skip: comp
 #include <netinet/in.h>
 #include <stddef.h>
 #include <stdio.h>
-#include <sys/epoll.h>
+#include <poll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <linux/sock_diag.h>

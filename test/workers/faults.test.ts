@@ -25,7 +25,7 @@ const FAULTS = [
   ...['EINTR', 'EAGAIN', 'ENOBUFS', 'EMSGSIZE', 'EPERM', 'ECONNREFUSED', 'short', 'zero', 'toomany'].map(
     (f) => `sendmmsg=${f}`,
   ),
-  ...['EINTR', 'toomany'].map((f) => `epoll_wait=${f}`),
+  ...['EINTR', 'toomany'].map((f) => `poll=${f}`),
 ].join(',')
 
 test('under every fault in turn the loop goes on, and each loss is accounted for', {
