@@ -119,7 +119,7 @@ function check(engine: TestEngine, qname: string, type: string, rcode: string, a
   assert.equal(response.flags & 0x0600, 0x0400, 'AA, no TC')
   // Each record is owned by the target of the one before it.
   const owners = [`${qname}.`, ...cnames.map(({ data }) => data)]
-  cnames.forEach((record, i) => assert.equal(record.owner, owners[i]))
+  for (const [i, record] of cnames.entries()) assert.equal(record.owner, owners[i])
   for (const record of rest) assert.equal(record.owner, owners.at(-1))
   for (const record of response.answer) assert.equal(record.ttl, 5)
   const last = cnames.at(-1)

@@ -14,7 +14,7 @@ export interface EngineOptions {
   readonly zones?: readonly string[]
   readonly bufsize?: number
   readonly ttl?: number
-  /** Becomes the serial of the SOA. Default 1,000 ms: serial 1. */
+  /** Time of the publication, which becomes the serial of the SOA; not before now. Default: SERIAL. */
   readonly nowMs?: number
 }
 
@@ -23,6 +23,8 @@ export const UDP_CAPACITY = 4096
 export const STREAM_CAPACITY = 65_535
 /** The address that name servers have. */
 export const SERVER_ADDRESS = '10.130.0.2'
+/** Of the SOA: in the future, and beyond 2^31. */
+export const SERIAL = 3_000_000_000
 const READERS = 4
 
 export class TestEngine {
@@ -56,7 +58,7 @@ export class TestEngine {
   }
 
   /** Makes `objects` the whole cluster. */
-  publish(objects: Fixture | string, nowMs = 1000): void {
+  publish(objects: Fixture | string, nowMs = SERIAL * 1000): void {
     this.engine.index.replace(clusterObjects(typeof objects === 'string' ? fixture(objects) : objects))
     this.engine.index.flush(nowMs)
   }
