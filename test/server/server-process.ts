@@ -35,6 +35,8 @@ export interface ServerOptions {
   /** Where it is asked. Default 127.0.0.1; pass `--listen` in `flags` to make it listen elsewhere. */
   address?: string
   workers?: number
+  /** cgroup.procs of the control group that it is to run in. */
+  group?: string
 }
 
 /** A running server. It does not keep the test run from ending, and is killed with it at the latest. */
@@ -54,7 +56,9 @@ export class ServerProcess {
     this.endpoint = { address, port }
     const paths = manifests.flatMap((path) => ['--manifests', path])
     const args = ['serve', ...paths, '-dns.port', String(port), '--workers', String(workers), ...flags]
-    this.child = spawn(PEREGRINE, args, { stdio: ['ignore', 'pipe', 'pipe'], env: childEnvironment() })
+    const join = ['-c', 'echo $$ > "$0" && exec "$@"', options.group ?? '', PEREGRINE, ...args]
+    const [command, words] = options.group === undefined ? [PEREGRINE, args] : ['sh', join]
+    this.child = spawn(command, words, { stdio: ['ignore', 'pipe', 'pipe'], env: childEnvironment() })
     this.child.stdout!.on('data', (text) => (this.output += text))
     this.child.stderr!.on('data', (text) => (this.output += text))
     this.child.on('error', (error) => (this.output += `${error.message}\n`))
