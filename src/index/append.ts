@@ -3,7 +3,6 @@
 
 import { NO_ZONE } from '../dns/key.ts'
 import type { Response } from '../dns/response.ts'
-import { writeUint32 } from '../dns/response.ts'
 import type { ZoneTable } from '../dns/zone-table.ts'
 import {
   CLAIMS,
@@ -26,6 +25,8 @@ const TYPE_AAAA = 28
 const CLASS_IN = 1
 const POINTER_MAX = 0x3fff
 const CLAIM_WORDS = 3
+// What is stored is in the order of the wire already: it is copied as the machine has it.
+const LITTLE_ENDIAN = new Uint8Array(Uint32Array.of(1).buffer)[0] === 1
 const TARGETS_MAX = 4096 // more records with a name than 64 KiB can hold
 
 /** Where in the message the target of each record written last begins: what its additional addresses point to. */
@@ -71,18 +72,20 @@ function appendFlat(
   rotation: number,
   owner: number,
 ): void {
-  const { words, octets } = region
+  const { words } = region
+  const view = response.view(packet)
   const count = rrsetCount(words, rrset)
-  const stride = rrsetType(words, rrset) === TYPE_A ? 16 : 28
-  const first = rrsetData(rrset) << 2
+  const type = rrsetType(words, rrset)
+  const stride = type === TYPE_A ? 16 : 28
+  const head = ((0xc000 | owner) << 16) | type
+  const first = rrsetData(rrset)
   let at = response.at
   let index = (rotation * count) >>> ROTATION_BITS
   let written = 0
   for (; written < count && at + stride <= response.limit; written++) {
-    const from = first + index * stride
-    packet[at] = 0xc0 | (owner >> 8)
-    packet[at + 1] = owner
-    for (let i = 2; i < stride; i++) packet[at + i] = octets[from + i]
+    const from = first + index * (stride >> 2)
+    view.setInt32(at, head)
+    for (let word = 1; word < stride >> 2; word++) view.setInt32(at + (word << 2), words[from + word], LITTLE_ENDIAN)
     at += stride
     if (++index === count) index = 0
   }
@@ -137,7 +140,7 @@ function appendTargets(
       response.truncated = true
       return
     }
-    writeHead(packet, at, owner, type, ttl, behind - rdata)
+    writeHead(response.view(packet), at, owner, type, ttl, behind - rdata)
     if (encoding === SRV) {
       const portAndWeight = words[word + 1]
       packet[rdata] = 0
@@ -189,7 +192,7 @@ function appendAdditional(
     }
     const high = packet[at]
     const low = packet[at + 1]
-    writeHead(packet, at, owner, length === 16 ? TYPE_AAAA : TYPE_A, ttl, length)
+    writeHead(response.view(packet), at, owner, length === 16 ? TYPE_AAAA : TYPE_A, ttl, length)
     if (owner > POINTER_MAX) {
       packet[at] = high
       packet[at + 1] = low
@@ -201,23 +204,11 @@ function appendAdditional(
 }
 
 /** Fixed part of a record whose owner is a pointer. */
-function writeHead(
-  packet: Uint8Array,
-  at: number,
-  owner: number,
-  type: number,
-  ttl: number,
-  rdataLength: number,
-): void {
-  packet[at] = 0xc0 | (owner >> 8)
-  packet[at + 1] = owner
-  packet[at + 2] = type >> 8
-  packet[at + 3] = type
-  packet[at + 4] = 0
-  packet[at + 5] = CLASS_IN
-  writeUint32(packet, at + 6, ttl)
-  packet[at + 10] = rdataLength >> 8
-  packet[at + 11] = rdataLength
+function writeHead(view: DataView, at: number, owner: number, type: number, ttl: number, rdataLength: number): void {
+  view.setInt32(at, ((0xc000 | owner) << 16) | type)
+  view.setInt16(at + 4, CLASS_IN)
+  view.setInt32(at + 6, ttl)
+  view.setInt16(at + 10, rdataLength)
 }
 
 /** Appends one address record made on the spot: pods by address, additional data of no RRset. */
@@ -234,7 +225,7 @@ export function appendAddress(
     response.truncated = true
     return
   }
-  writeHead(packet, at, owner, length === 16 ? TYPE_AAAA : TYPE_A, ttl, length)
+  writeHead(response.view(packet), at, owner, length === 16 ? TYPE_AAAA : TYPE_A, ttl, length)
   for (let i = 0; i < length; i++) packet[at + 12 + i] = octets[i]
   response.at = at + 12 + length
   response.answerCount++

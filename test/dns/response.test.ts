@@ -18,7 +18,6 @@ import {
   Response,
   SERVFAIL,
   SOA_LENGTH,
-  writeUint32,
 } from '../../src/dns/response.ts'
 import { encodeQuery, labels, optRecord, type WireRecord, words } from './messages.ts'
 
@@ -198,13 +197,5 @@ test('a bare header: id, RD and CD as they came, all counts zero, the opcode wit
       const expected = words(0x1234, 0x8000 | opcode | (flags & 0x0110) | rcode, 0, 0, 0, 0)
       if (!Buffer.from(expected).equals(packet.subarray(START, START + 12))) assert.fail(`flags ${flags.toString(16)}`)
     }
-  }
-})
-
-test('32-bit numbers, signed or not', () => {
-  const packet = new Uint8Array(6)
-  for (const value of [0, 1, 0x01020304, 0x7fffffff, 0x80000000, 0xffffffff, -1, -0x80000000]) {
-    assert.equal(writeUint32(packet, 1, value), 5)
-    assert.equal(Buffer.from(packet).readUInt32BE(1), value >>> 0)
   }
 })
