@@ -164,6 +164,7 @@ class IndexAnswerer implements Answerer {
   }
 
   setHome(packet: Uint8Array): void {
+    this.zones.setHome(packet)
     if (packet.byteOffset % 4 !== 0) return
     this.home = packet
     this.homeWords = new Int32Array(packet.buffer, packet.byteOffset, packet.byteLength >> 2)

@@ -16,14 +16,17 @@ function table(zones: readonly (readonly string[])[]): ZoneTable {
   return new ZoneTable(zones.map((zone) => ({ labels: zone, ...rest })))
 }
 
-/** The zone found for a name that stands between other octets; -1 for none. */
+/** The zone found for a name behind other octets, at the very end of its memory; -1 for none. The same in the table's home. */
 function find(zones: ZoneTable, name: readonly Uint8Array[]): number {
   const wire = encodeName({ labels: name, pointer: -1 })
-  const packet = new Uint8Array(wire.length + 40).fill(0x61)
+  const packet = new Uint8Array(wire.length + 17).fill(0x61)
   packet.set(wire, 17)
   const query = new Query()
   readName(query, packet, 17, packet.length)
-  return zones.find(query, packet, 17)
+  const found = zones.find(query, packet, 17)
+  zones.setHome(packet)
+  assert.equal(zones.find(query, packet, 17), found)
+  return found
 }
 
 function text(zone: readonly string[]): string {
