@@ -84,6 +84,18 @@ export class ZoneTable {
   wire(zone: number): Uint8Array {
     return this.names[zone]
   }
+  /** Writes the same at packet[at..], of which `view` is a view. The caller has made sure that it fits. */
+  write(zone: number, packet: Uint8Array, view: DataView, at: number): void {
+    const name = this.names[zone]
+    const words = this.nameWords[zone]
+    const last = words.length - 1
+    if (last < 0) {
+      for (let i = 0; i < name.length; i++) packet[at + i] = name[i]
+      return
+    }
+    for (let i = 0; i < last; i++) view.setInt32(at + (i << 2), words[i])
+    view.setInt32(at + name.length - 4, words[last])
+  }
   nameLength(zone: number): number {
     return this.names[zone].length
   }

@@ -245,11 +245,13 @@ function writeNameAt(
   const length = nameLength(words, name)
   const zone = nameZone(words, name)
   if (at + length > response.limit) return 0
-  for (let i = 0; i < length; i++) packet[at + i] = octets[from + i]
+  const view = response.view(packet)
+  const wordsEnd = length & ~3
+  for (let i = 0; i < wordsEnd; i += 4) view.setInt32(at + i, words[(from + i) >> 2], LITTLE_ENDIAN)
+  for (let i = wordsEnd; i < length; i++) packet[at + i] = octets[from + i]
   if (zone === NO_ZONE) return at + length
-  const wire = zones.wire(zone)
-  const zoneAt = at + length
-  if (zoneAt + wire.length > response.limit) return 0
-  for (let i = 0; i < wire.length; i++) packet[zoneAt + i] = wire[i]
-  return zoneAt + wire.length
+  const behind = at + length + zones.nameLength(zone)
+  if (behind > response.limit) return 0
+  zones.write(zone, packet, view, at + length)
+  return behind
 }
