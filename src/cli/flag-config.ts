@@ -13,14 +13,17 @@ const BUFSIZE = 1232
 const TTL = 5
 const RECEIVE_BUFFER_BYTES = 4 * 2 ** 20
 const INDEX_MB = 1024
+const ADDRESSES_MAX = 62 // a query worker watches as many sockets, and an eventfd
 
 /** @throws FlagError for a value that is no zone name */
 export function configFromFlags(flags: Flags): ServerConfig {
   const zones = flags.list('zone', ['cluster.local']).map((text) => zoneName('zone', text))
   const multicluster = flags.list('multicluster', []).map((text) => zoneName('multicluster', text))
+  const addresses = flags.list('listen', ['127.0.0.1', '::1'])
+  if (addresses.length > ADDRESSES_MAX) throw new FlagError(`flag --listen: at most ${ADDRESSES_MAX} addresses`)
   return Object.freeze({
     manifests: flags.list('manifests', [EXAMPLES]),
-    addresses: flags.list('listen', ['127.0.0.1', '::1']),
+    addresses,
     port: flags.integer('dns.port', PORT),
     workers: flags.integer('workers', usableWorkers()),
     transport: flags.text('transport', 'auto') as ServerConfig['transport'],
