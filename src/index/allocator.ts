@@ -53,7 +53,7 @@ export class Allocator {
 
   /**
    * Takes `size` words (1 or more); their content is undefined.
-   * @throws RegionFullError
+   * @returns 0 if there is no room
    */
   allocate(size: number): number {
     const sizeClass = classOf(size)
@@ -62,7 +62,7 @@ export class Allocator {
     if (ref !== 0) this.#freeHead[sizeClass] = this.#words[ref]
     else {
       ref = this.#next
-      if (ref + taken > this.#words.length) throw new RegionFullError(this.#words.length)
+      if (ref + taken > this.#words.length) return 0
       this.#next += taken
     }
     this.#liveWords += taken

@@ -5,10 +5,10 @@
 // names below them; empty non-terminals come and go by themselves (RFC 4592 §2.2.2).
 
 import assert from 'node:assert'
-import { NO_ZONE } from '../dns/key.ts'
+import { keyMeta, NO_ZONE } from '../dns/key.ts'
 import { FOLD, wireOfLabels } from '../dns/name.ts'
 import { Query, sealKey } from '../dns/question.ts'
-import { Allocator } from './allocator.ts'
+import { Allocator, RegionFullError } from './allocator.ts'
 import { type BlockBuilder, forEachTarget } from './block.ts'
 import {
   addNameChildren,
@@ -115,6 +115,11 @@ export class IndexWriter {
   readonly #limbo: Limbo[] = []
   readonly #key = new Query()
   #zoneCount = 0
+  /** The name whose block was asked for last, and that block: what is found is often written next. */
+  #knownName = 0
+  #knownBlock = 0
+  /** While sweeping: the parent found last, which most names swept have in common. */
+  #lastParent = 0
   #limboWords = 0
 
   constructor(region: Region, options: WriterOptions) {
@@ -174,6 +179,7 @@ export class IndexWriter {
     this.#index(name)
     this.#count(parent, 1, 0)
     this.#touched.push(name)
+    this.#know(name, 0)
     return name
   }
 
@@ -191,8 +197,11 @@ export class IndexWriter {
 
   /** The block of `name` in the version in the making; 0 if it has none. */
   blockOf(name: number): number {
-    const entry = this.#entryOf(name)
-    return entry === 0 ? 0 : entryBlock(this.#words, entry)
+    if (name !== this.#knownName) {
+      const entry = this.#entryOf(name)
+      this.#know(name, entry === 0 ? 0 : entryBlock(this.#words, entry))
+    }
+    return this.#knownBlock
   }
 
   /** Gives `name` the RRsets that `builder` holds, in place of what it had. @throws RegionFullError */
@@ -201,13 +210,14 @@ export class IndexWriter {
     const block = this.#allocate(builder.size)
     builder.write(this.#words, block)
     forEachTarget(this.#words, block, (target) => this.#count(target, 0, 1))
-    this.#replaceBlock(name, block)
+    this.#replaceBlock(name, this.blockOf(name), block)
   }
 
   /** Takes all RRsets from `name`. */
   clearBlock(name: number): void {
     this.#begin()
-    if (this.blockOf(name) !== 0) this.#replaceBlock(name, 0)
+    const old = this.blockOf(name)
+    if (old !== 0) this.#replaceBlock(name, old, 0)
     this.#touched.push(name)
   }
 
@@ -283,8 +293,14 @@ export class IndexWriter {
     this.#trie.begin(this.#version)
   }
 
+  #know(name: number, block: number): void {
+    this.#knownName = name
+    this.#knownBlock = block
+  }
+
   #endTransaction(): void {
     this.#inTransaction = false
+    this.#know(0, 0)
     this.#allocations.clear()
     this.#retired.clear()
     this.#counterLog.clear()
@@ -292,7 +308,13 @@ export class IndexWriter {
   }
 
   #allocate(size: number): number {
-    const ref = this.#allocator.allocate(size)
+    let ref = this.#allocator.allocate(size)
+    if (ref === 0) {
+      // Readers may have moved on since the last publication.
+      this.reclaim()
+      ref = this.#allocator.allocate(size)
+      if (ref === 0) throw new RegionFullError(this.#words.length)
+    }
     this.#allocations.push(ref, size)
     return ref
   }
@@ -303,9 +325,9 @@ export class IndexWriter {
     this.#counterLog.push(name, children, uses)
   }
 
-  #replaceBlock(name: number, block: number): void {
-    const old = this.blockOf(name)
+  #replaceBlock(name: number, old: number, block: number): void {
     this.#trie.update(name, block)
+    this.#know(name, block)
     if (old === 0) return
     const dropped: number[] = []
     forEachTarget(this.#words, old, (target) => dropped.push(target))
@@ -321,16 +343,19 @@ export class IndexWriter {
   /** Takes out of the trie every touched name that has neither records nor names below it, and so on upwards. */
   #sweep(): void {
     const words = this.#words
+    this.#lastParent = 0
     for (let i = 0; i < this.#touched.length; i++) {
       let name = this.#touched.at(i)
-      while (name !== 0 && nameUses(words, name) > 0) {
+      while (name !== 0 && nameUses(words, name) > 0 && nameChildren(words, name) === 0) {
         const entry = this.#entryOf(name)
-        if (entry === 0 || entryBlock(words, entry) !== 0 || nameChildren(words, name) > 0) break
+        if (entry === 0 || entryBlock(words, entry) !== 0) break
         const parent = this.#parentOf(name)
         this.#trie.remove(name)
         this.#names--
         if (parent !== 0) this.#count(parent, -1, 0)
         this.#dropUse(name)
+        // A key stays readable until the transaction ends, but this one leads nowhere any more.
+        if (name === this.#lastParent) this.#lastParent = 0
         name = parent
       }
     }
@@ -362,7 +387,9 @@ export class IndexWriter {
   #findKey(): number {
     const { meta, hash, keyWords } = this.#key
     const entry = this.#trie.top === 0 ? 0 : find(this.#words, this.#trie.top, hash, meta, keyWords)
-    return entry === 0 ? 0 : entryName(this.#words, entry)
+    if (entry === 0) return 0
+    this.#know(entryName(this.#words, entry), entryBlock(this.#words, entry))
+    return this.#knownName
   }
 
   /** The indexed name right above `name`; 0 above an apex. */
@@ -370,9 +397,23 @@ export class IndexWriter {
     const length = nameLength(this.#words, name)
     if (length === 0) return 0
     const from = this.#octets[nameOctets(name)] + 1
+    if (this.#isParent(this.#lastParent, name, from)) return this.#lastParent
     this.#copyKey(name, from, 0)
     sealKey(this.#key, nameZone(this.#words, name), length - from)
-    return this.#findKey()
+    this.#lastParent = this.#findKey()
+    return this.#lastParent
+  }
+
+  /** Is what `name` has from octet `from` on the key of `parent`? */
+  #isParent(parent: number, name: number, from: number): boolean {
+    const words = this.#words
+    const octets = this.#octets
+    const length = nameLength(words, name) - from
+    if (parent === 0 || nameMeta(words, parent) !== keyMeta(nameZone(words, name), length)) return false
+    const own = nameOctets(name) + from
+    const other = nameOctets(parent)
+    for (let i = 0; i < length; i++) if (octets[own + i] !== octets[other + i]) return false
+    return true
   }
 
   #entryOf(name: number): number {

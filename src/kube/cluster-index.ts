@@ -9,7 +9,7 @@ import { endpointLabel } from './endpoint-label.ts'
 import { emptyOwner } from './endpoint-names.ts'
 import type { ClusterObjects, EndpointSlice, Pod, Service, ServiceImport } from './objects.ts'
 import { type NameServer, RecordWriter, type WritableZone } from './record-writer.ts'
-import type { OwnerRecords, ReverseClaim } from './records.ts'
+import type { Labels, OwnerRecords, ReverseClaim } from './records.ts'
 import {
   importRecords,
   namespaceRecords,
@@ -45,6 +45,17 @@ export interface Flush {
 
 const LOAD_CHUNK = 100 // objects to a publication while nobody is answered yet: bounds what a transaction remembers
 
+/** What the schema makes of a Service and its slices. */
+interface Made {
+  readonly object: Service | undefined
+  readonly slices: readonly EndpointSlice[]
+  readonly records: readonly OwnerRecords[]
+  readonly claims: readonly ReverseClaim[]
+}
+
+const NOTHING_MADE: Made = { object: undefined, slices: [], records: [], claims: [] }
+const RECENT_MAX = 64 // Services
+
 export class ClusterIndex {
   /** The objects; what is changed in them the next flush() brings into the index. */
   readonly state: ClusterState
@@ -56,6 +67,7 @@ export class ClusterIndex {
   readonly #importZones: WritableZone[]
   readonly #reverseZones: WritableZone[]
 
+  readonly #recent = new Map<string, Made>()
   /** Pods of each `label.namespace` that has any. */
   readonly #podCounts = new Map<string, number>()
   #alias: OwnerRecords[] = []
@@ -161,23 +173,32 @@ export class ClusterIndex {
   }
 
   #writeService(key: string, published: Published<Service>): void {
-    const { schema } = this.#options
     const fresh = this.state.services.get(key)
     const slices = this.state.slicesOf(key)
     const isExposed = this.state.isExposed(namespaceOf(key))
     const { object } = published
-    const wasShown = object !== undefined && published.exposed
+    const old =
+      object !== undefined && published.exposed ? this.#recordsOf(key, object, published.slices) : NOTHING_MADE
     const isShown = fresh !== undefined && isExposed
-    const oldRecords = wasShown ? serviceRecords(object, published.slices, schema) : []
-    const newRecords = isShown ? serviceRecords(fresh, slices, schema) : []
-    for (const zone of this.#serviceZones) this.#writeDifference(zone, oldRecords, newRecords)
-    if (this.#reverseZones.length > 0) {
-      const oldClaims = wasShown ? serviceClaims(object, published.slices, schema) : []
-      const newClaims = isShown ? serviceClaims(fresh, slices, schema) : []
-      this.#writeClaims(oldClaims, newClaims)
-    }
+    const made = isShown ? this.#recordsOf(key, fresh, slices) : NOTHING_MADE
+    for (const zone of this.#serviceZones) this.#writeDifference(zone, old.records, made.records)
+    this.#writeClaims(old.claims, made.claims)
     if (isShown && this.#isNameServer(slices)) this.#nameServerServices.add(key)
     else this.#nameServerServices.delete(key)
+  }
+
+  /** What the schema makes of a Service; what it made last is remembered, for the next change often comes soon. */
+  #recordsOf(key: string, object: Service, slices: readonly EndpointSlice[]): Made {
+    const { schema } = this.#options
+    const recent = this.#recent.get(key)
+    if (recent !== undefined && recent.object === object && recent.slices === slices) return recent
+    const records = serviceRecords(object, slices, schema)
+    const claims = this.#reverseZones.length > 0 ? serviceClaims(object, slices, schema) : []
+    const made = { object, slices, records, claims }
+    this.#recent.delete(key)
+    this.#recent.set(key, made)
+    if (this.#recent.size > RECENT_MAX) this.#recent.delete(this.#recent.keys().next().value!)
+    return made
   }
 
   #writeImport(key: string, published: Published<ServiceImport>): void {
@@ -192,31 +213,30 @@ export class ClusterIndex {
   }
 
   #writeDifference(zone: WritableZone, before: readonly OwnerRecords[], after: readonly OwnerRecords[]): void {
-    if (before.length === 0) {
-      for (const records of after) this.#records.set(zone, records)
-      return
-    }
-    const gone = new Map(before.map((records) => [records.owner.join('.'), records]))
-    for (const records of after) {
-      const owner = records.owner.join('.')
-      const old = gone.get(owner)
-      gone.delete(owner)
+    const moved = eachPair(before, after, (old, fresh) => {
+      if (!sameLabels(old.owner, fresh.owner)) return false
+      if (!sameRecords(old, fresh)) this.#records.set(zone, fresh)
+      return true
+    })
+    const gone = Map.groupBy(moved.before, ({ owner }) => owner[0])
+    for (const records of moved.after) {
+      const old = takeOut(gone.get(records.owner[0]), ({ owner }) => sameLabels(owner, records.owner))
       if (old === undefined || !sameRecords(old, records)) this.#records.set(zone, records)
     }
-    for (const { owner } of gone.values()) this.#records.clear(zone, owner)
+    for (const list of gone.values()) for (const { owner } of list) this.#records.clear(zone, owner)
   }
 
   #writeClaims(before: readonly ReverseClaim[], after: readonly ReverseClaim[]): void {
     const [primary] = this.#zones
-    if (before.length === 0) {
-      for (const claim of after) this.#records.addClaim(this.#reverseZones, primary, claim)
-      return
-    }
-    const gone = new Map(before.map((claim) => [claimKey(claim), claim]))
-    const added: ReverseClaim[] = []
-    for (const claim of after) if (!gone.delete(claimKey(claim))) added.push(claim)
+    const moved = eachPair(before, after, sameClaim)
+    const gone = Map.groupBy(moved.before, ({ address }) => address)
+    const isNew = (claim: ReverseClaim): boolean =>
+      takeOut(gone.get(claim.address), (old) => sameClaim(old, claim)) === undefined
+    const added = moved.after.filter(isNew)
     // Old ones first: a claim whose rank or age changed has the same target as the one it replaces.
-    for (const claim of gone.values()) this.#records.removeClaim(this.#reverseZones, primary, claim)
+    for (const list of gone.values()) {
+      for (const claim of list) this.#records.removeClaim(this.#reverseZones, primary, claim)
+    }
     for (const claim of added) this.#records.addClaim(this.#reverseZones, primary, claim)
   }
 
@@ -320,8 +340,36 @@ function addressOfLabel(label: string): string {
   return label.replaceAll('-', dashes === 3 && !label.includes('--') ? '.' : ':')
 }
 
-function claimKey(claim: ReverseClaim): string {
-  return `${claim.address} ${claim.rank} ${claim.createdAt} ${claim.target.join('.')}`
+/** Shows `match` what stands in the same place of both lists. @returns what it did not take for the same, or had no pair */
+function eachPair<T>(
+  before: readonly T[],
+  after: readonly T[],
+  match: (before: T, after: T) => boolean,
+): { before: T[]; after: T[] } {
+  const moved: { before: T[]; after: T[] } = { before: [], after: [] }
+  for (let i = 0; i < before.length || i < after.length; i++) {
+    if (i < before.length && i < after.length && match(before[i], after[i])) continue
+    if (i < before.length) moved.before.push(before[i])
+    if (i < after.length) moved.after.push(after[i])
+  }
+  return moved
+}
+
+function sameLabels(a: Labels, b: Labels): boolean {
+  if (a.length !== b.length) return false
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false
+  return true
+}
+
+function sameClaim(a: ReverseClaim, b: ReverseClaim): boolean {
+  return a.address === b.address && a.rank === b.rank && a.createdAt === b.createdAt && sameLabels(a.target, b.target)
+}
+
+/** The first element that fits, which is no longer in the list then. */
+function takeOut<T>(list: T[] | undefined, fits: (element: T) => boolean): T | undefined {
+  if (list === undefined) return undefined
+  const at = list.findIndex(fits)
+  return at < 0 ? undefined : list.splice(at, 1)[0]
 }
 
 function sameRecords(a: OwnerRecords, b: OwnerRecords): boolean {

@@ -3,7 +3,16 @@
 
 import { labelsOfText } from '../dns/name.ts'
 import { BlockBuilder, type Claim, claimsOf } from '../index/block.ts'
-import { ADDRESS_BELOW, CANONICAL_BELOW, WILDCARD_ANY, WILDCARD_SERVICE } from '../index/layout.ts'
+import {
+  ADDRESS_BELOW,
+  CANONICAL_BELOW,
+  nameLength,
+  nameOctets,
+  nameZone,
+  type Region,
+  WILDCARD_ANY,
+  WILDCARD_SERVICE,
+} from '../index/layout.ts'
 import { nameKey } from '../index/text.ts'
 import type { IndexWriter } from '../index/writer.ts'
 import { parseAddress, reverseName } from './address.ts'
@@ -39,15 +48,23 @@ export interface RecordWriterOptions {
   readonly canonicalPods: boolean
 }
 
+/** What a transaction knows of the names of one zone. */
+interface KnownNames {
+  /** Labels from the zone downwards, of the name used last: most names of a change share all but their first label. */
+  readonly path: string[]
+  /** The name that each of them leads to. */
+  readonly names: number[]
+  /** By the very list of labels: a name is the target of several records, and an owner. */
+  readonly byLabels: Map<Labels, number>
+}
+
 export class RecordWriter {
   readonly #writer: IndexWriter
   readonly #options: RecordWriterOptions
   readonly #builder = new BlockBuilder()
   readonly #octets = new Uint8Array(16)
-  // The way to the owner written last: most owners of a change share all but their first label.
-  #pathZone = 0
-  readonly #pathLabels: string[] = []
-  readonly #pathNames: number[] = []
+  /** By apex. */
+  readonly #known = new Map<number, KnownNames>()
 
   constructor(writer: IndexWriter, options: RecordWriterOptions) {
     this.#writer = writer
@@ -56,9 +73,7 @@ export class RecordWriter {
 
   /** To be called when a transaction ends: names may be gone. */
   forgetNames(): void {
-    this.#pathZone = 0
-    this.#pathLabels.length = 0
-    this.#pathNames.length = 0
+    this.#known.clear()
   }
 
   /** Writes what `records.owner` holds in `zone`. @throws RegionFullError */
@@ -110,10 +125,14 @@ export class RecordWriter {
     const zone = longestZone(reverseZones, labels)
     if (zone === undefined) return
     const name = this.#existing(zone, labels.slice(0, labels.length - zone.labels.length))
-    const target = this.#existing(primary, claim.target)
     if (name === 0) return
-    const claims = claimsOf(this.#writer.region.words, this.#writer.blockOf(name))
-    const left = claims.filter((other) => other.target !== target || other.rank !== claim.rank)
+    const { region } = this.#writer
+    const claims = claimsOf(region.words, this.#writer.blockOf(name))
+    // By key: a target without records of its own is not in the index, and may have been made more than once.
+    const zoneNumber = nameZone(region.words, primary.apex)
+    const left = claims.filter(
+      (other) => other.rank !== claim.rank || !isName(region, other.target, zoneNumber, claim.target),
+    )
     if (left.length === 0) this.#writer.clearBlock(name)
     else if (left.length < claims.length) this.#setClaims(name, left)
   }
@@ -144,32 +163,24 @@ export class RecordWriter {
   #addSrv(zone: WritableZone, srv: readonly SrvRecord[], weight: number): void {
     const builder = this.#builder
     builder.beginSrv(TYPE_SRV)
-    for (const { port, target } of srv) {
-      const name =
-        typeof target === 'string' ? this.#writer.foreignName(labelsOfText(target)) : this.#resolve(zone, target)
+    // Addresses of each target: records of one target and several ports share theirs.
+    const shared = new Map<number | string, readonly string[]>()
+    const additional: { readonly index: number; readonly addresses: readonly string[] }[] = []
+    for (const [index, { port, target, addresses }] of srv.entries()) {
+      const foreign = typeof target === 'string'
+      const name = foreign ? this.#writer.foreignName(labelsOfText(target)) : this.#resolve(zone, target)
       builder.pushSrv(name, port, weight)
+      const key = foreign ? target : name
+      const known = shared.get(key)
+      if (known === addresses) continue
+      const fresh = known === undefined ? addresses : addresses.filter((address) => !known.includes(address))
+      shared.set(key, known === undefined ? addresses : [...known, ...fresh])
+      if (fresh.length > 0) additional.push({ index, addresses: fresh })
     }
     builder.beginAdditional()
-    if (srv.length === 1) {
-      for (const address of srv[0].addresses) this.#pushAdditional(0, address)
-      builder.end()
-      return
+    for (const { index, addresses } of additional) {
+      for (const address of addresses) this.#pushAdditional(index, address)
     }
-    // One for each distinct (target, address): records of one target and several ports share theirs.
-    const seen = new Map<string, Set<string>>()
-    srv.forEach(({ target, addresses }, index) => {
-      const key = typeof target === 'string' ? target : target.join('.')
-      let known = seen.get(key)
-      if (known === undefined) {
-        known = new Set()
-        seen.set(key, known)
-      }
-      for (const address of addresses) {
-        if (known.has(address)) continue
-        known.add(address)
-        this.#pushAdditional(index, address)
-      }
-    })
     builder.end()
   }
 
@@ -191,49 +202,68 @@ export class RecordWriter {
     this.#writer.setBlock(name, this.#builder)
   }
 
+  /** The name `labels` in `zone`, made if it does not exist. */
   #resolve(zone: WritableZone, labels: Labels): number {
-    const depth = labels.length
-    const shared = this.#sharedDepth(zone, labels)
-    let name = shared === 0 ? zone.apex : this.#pathNames[shared - 1]
-    this.#pathLabels.length = shared
-    this.#pathNames.length = shared
-    for (let i = shared; i < depth; i++) {
-      const label = labels[depth - 1 - i]
+    const known = this.#knownNames(zone)
+    const before = known.byLabels.get(labels)
+    if (before !== undefined) return before
+    const depth = cutToShared(known, labels)
+    let name = depth === 0 ? zone.apex : known.names[depth - 1]
+    for (let i = depth; i < labels.length; i++) {
+      const label = labels[labels.length - 1 - i]
       name = this.#writer.child(name, label)
-      this.#pathLabels.push(label)
-      this.#pathNames.push(name)
+      known.path.push(label)
+      known.names.push(name)
     }
+    known.byLabels.set(labels, name)
     return name
   }
 
+  /** The same without making any; 0 if it does not exist. */
   #existing(zone: WritableZone, labels: Labels): number {
-    const depth = labels.length
-    const shared = this.#sharedDepth(zone, labels)
-    let name = shared === 0 ? zone.apex : this.#pathNames[shared - 1]
-    this.#pathLabels.length = shared
-    this.#pathNames.length = shared
-    for (let i = shared; i < depth && name !== 0; i++) {
-      const label = labels[depth - 1 - i]
+    const known = this.#knownNames(zone)
+    const depth = cutToShared(known, labels)
+    let name = depth === 0 ? zone.apex : known.names[depth - 1]
+    for (let i = depth; i < labels.length; i++) {
+      const label = labels[labels.length - 1 - i]
       name = this.#writer.existingChild(name, label)
-      if (name === 0) break
-      this.#pathLabels.push(label)
-      this.#pathNames.push(name)
+      if (name === 0) return 0
+      known.path.push(label)
+      known.names.push(name)
     }
     return name
   }
 
-  /** How many labels, from the right, the path written last has in common with `labels`. */
-  #sharedDepth(zone: WritableZone, labels: Labels): number {
-    if (this.#pathZone !== zone.apex) {
-      this.#pathZone = zone.apex
-      return 0
+  #knownNames({ apex }: WritableZone): KnownNames {
+    let known = this.#known.get(apex)
+    if (known === undefined) {
+      known = { path: [], names: [], byLabels: new Map() }
+      this.#known.set(apex, known)
     }
-    const depth = labels.length
-    const known = this.#pathLabels
-    let shared = 0
-    while (shared < depth && shared < known.length && known[shared] === labels[depth - 1 - shared]) shared++
-    return shared
+    return known
   }
+}
+
+/** Cuts the path to the labels, from the right, that it has in common with `labels`. @returns how many */
+function cutToShared({ path, names }: KnownNames, labels: Labels): number {
+  const last = labels.length - 1
+  let depth = 0
+  while (depth < path.length && depth <= last && path[depth] === labels[last - depth]) depth++
+  path.length = depth
+  names.length = depth
+  return depth
+}
+
+/** Is `name` the one with these labels, in lower case, left of that zone? */
+function isName({ words, octets }: Region, name: number, zone: number, labels: Labels): boolean {
+  if (nameZone(words, name) !== zone) return false
+  let at = nameOctets(name)
+  const end = at + nameLength(words, name)
+  for (const label of labels) {
+    if (at + label.length >= end || octets[at++] !== label.length) return false
+    for (let i = 0; i < label.length; i++) if (octets[at++] !== label.charCodeAt(i)) return false
+  }
+  return at === end
 }
 
 function longestZone(zones: readonly WritableZone[], labels: Labels): WritableZone | undefined {
