@@ -250,7 +250,10 @@ export const RAW = 5
 export const ADDRESS_BELOW = 1
 /** Block flag: a label below that spells an address means the name with its canonical spelling (pods verified). */
 export const CANONICAL_BELOW = 2
-/** Block flag of a source of synthesis: not for names whose labels below the parent all begin with '_' (OKD). */
+/**
+ * Block flag of a source of synthesis: not for names whose labels below the parent all begin with '_', nor for those whose
+ * label next to the parent is `_endpoints` (OKD).
+ */
 export const WILDCARD_SERVICE = 4
 /** Block flag of a source of synthesis: for all names below the parent. */
 export const WILDCARD_ANY = 8

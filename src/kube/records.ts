@@ -5,7 +5,7 @@ import type { Endpoint } from './objects.ts'
 /** Labels left of a zone, leftmost first, lower case: ['pg-0', 'pg', 'db', 'svc']. */
 export type Labels = readonly string[]
 
-/** One SRV record, with what belongs into the additional section. Priority is 0 (10 for none: OKD targets are rendered as Kubernetes has them). */
+/** One SRV record of priority 0, with what belongs into the additional section. */
 export interface SrvRecord {
   readonly port: number
   /** Labels left of the owner's zone, or an absolute name (no trailing dot) for an ExternalName target. */
@@ -30,7 +30,7 @@ export interface OwnerRecords {
   /**
    * Only where owner[0] is '*': it is then the source of synthesis (RFC 4592 §3.3.1) for every missing name below its
    * parent, at any depth, unless a closer one exists. `service` (OKD): not for names whose labels left of the parent all
-   * begin with '_'; `any` (zonal names): for all. '' everywhere else.
+   * begin with '_', nor below `_endpoints`; `any` (zonal names, `_endpoints`): for all. '' everywhere else.
    */
   readonly wildcard: '' | 'service' | 'any'
   /** pods insecure: a label below that spells an address is that address. Only at NS.pod. */

@@ -179,7 +179,7 @@ function endsWith(owner: readonly string[], labels: readonly string[]): boolean 
 function covers({ owner, wildcard }: OwnerRecords, labels: readonly string[]): boolean {
   if (wildcard === '' || !endsWith(labels, owner.slice(1))) return false
   const left = labels.slice(0, labels.length - owner.length + 1)
-  return wildcard === 'any' || left.some((label) => !label.startsWith('_'))
+  return wildcard === 'any' || (left.some((label) => !label.startsWith('_')) && left.at(-1) !== '_endpoints')
 }
 
 function podAnswer(label: string, type: string): string {
