@@ -17,22 +17,27 @@ export function generateObjects(services: number, endpoints: number): ClusterObj
   }
   for (let n = 0; n < NAMESPACES; n++) objects.namespaces.add(`ns-${n}`)
   for (let s = 0; s < services; s++) {
-    const namespace = `ns-${s % NAMESPACES}`
-    const name = `svc-${s}`
-    objects.services.set(`${namespace}/${name}`, {
-      namespace,
-      name,
-      kind: 'ClusterIP',
-      clusterIPs: [dotted(0x0a600000 + s)],
-      externalName: '',
-      ports: PORTS,
-      externalAddresses: [],
-      createdAt: 1,
-    })
+    const service = serviceAt(s)
+    const { namespace, name } = service
+    objects.services.set(`${namespace}/${name}`, service)
     const list = Array.from({ length: endpoints }, (_, e) => endpointAt(endpointAddress(s, e, endpoints)))
     objects.slices.set(`${namespace}/${name}-0`, sliceOf(namespace, name, list))
   }
   return objects
+}
+
+/** Service number `service`, of kind ClusterIP. */
+export function serviceAt(service: number): Service {
+  return {
+    namespace: `ns-${service % NAMESPACES}`,
+    name: `svc-${service}`,
+    kind: 'ClusterIP',
+    clusterIPs: [dotted(0x0a600000 + service)],
+    externalName: '',
+    ports: PORTS,
+    externalAddresses: [],
+    createdAt: 1,
+  }
 }
 
 /** A slice of Service `namespace`/`name`. */

@@ -58,6 +58,7 @@ interface Limbo {
   readonly retired: Int32Array
 }
 
+const RESERVE_SHIFT = 6 // 1/64 of the region
 const VERSION_MAX = 0x7fffffff
 
 /** A list of int32 that is filled and emptied again and again. */
@@ -207,6 +208,7 @@ export class IndexWriter {
   /** Gives `name` the RRsets that `builder` holds, in place of what it had. @throws RegionFullError */
   setBlock(name: number, builder: BlockBuilder): void {
     this.#begin()
+    this.#requireRoom()
     const block = this.#allocate(builder.size)
     builder.write(this.#words, block)
     forEachTarget(this.#words, block, (target) => this.#count(target, 0, 1))
@@ -307,6 +309,14 @@ export class IndexWriter {
     this.#touched.clear()
   }
 
+  /** What makes the index larger leaves a part of the region alone: names are taken away through copies of trie nodes. */
+  #requireRoom(): void {
+    const reserve = this.#words.length >> RESERVE_SHIFT
+    if (this.#allocator.roomWords >= reserve) return
+    this.reclaim()
+    if (this.#allocator.roomWords < reserve) throw new RegionFullError(this.#words.length)
+  }
+
   #allocate(size: number): number {
     let ref = this.#allocator.allocate(size)
     if (ref === 0) {
@@ -363,6 +373,7 @@ export class IndexWriter {
 
   /** Makes a name of the key in #key. */
   #newName(): number {
+    this.#requireRoom()
     const { meta, hash, keyWords } = this.#key
     const name = this.#allocate(nameWords(meta & 0xffff))
     writeName(this.#words, name, hash, meta, keyWords)

@@ -2,6 +2,7 @@
 // Not here: where objects come from (manifests), what names they make (schema.ts), wire form (record-writer.ts).
 
 import { labelsOfText } from '../dns/name.ts'
+import { RegionFullError } from '../index/allocator.ts'
 import type { IndexWriter } from '../index/writer.ts'
 import { canonicalAddress } from './address.ts'
 import { ClusterState, namespaceOf, type Published, sameValue } from './cluster-state.ts'
@@ -54,6 +55,8 @@ interface Made {
 }
 
 const NOTHING_MADE: Made = { object: undefined, slices: [], records: [], claims: [] }
+const ALIASED: ReadonlySet<string> = new Set(['default/openshift', 'default/kubernetes']) // have a second name
+const REFUSALS_MAX = 8 // of one flush: without room, trying everything would take long
 const RECENT_MAX = 64 // Services
 
 export class ClusterIndex {
@@ -67,6 +70,8 @@ export class ClusterIndex {
   readonly #importZones: WritableZone[]
   readonly #reverseZones: WritableZone[]
 
+  /** Changed Services that there was no room for, those refused longest ago first. */
+  readonly #refused = new Set<string>()
   readonly #recent = new Map<string, Made>()
   /** Pods of each `label.namespace` that has any. */
   readonly #podCounts = new Map<string, number>()
@@ -116,41 +121,92 @@ export class ClusterIndex {
    * Brings the index up to date with everything that changed, in one publication.
    * @param nowMs    time of the change, becomes the serial
    * @param loading  nobody is answered yet: publish in pieces, which takes less memory
-   * @throws RegionFullError: the last version keeps serving, and the change is tried again with the next flush
+   * @throws RegionFullError: there is no room for all of it. What is published is the last version, and each Service that
+   *   there was room for by itself. The rest counts as changed still, and is tried again with the next flush
    */
   flush(nowMs: number, loading = false): Flush {
-    const { state } = this
-    const touched = state.changeCount
+    const touched = this.state.changeCount
     if (touched === 0) return { version: 0, touched }
     try {
-      for (const [namespace, wasExposed] of state.changedNamespaces) this.#writeNamespace(namespace, wasExposed)
-      const alias = this.#writeAlias()
-      let written: string[] = []
-      for (const [key, published] of state.changedServices) {
-        this.#writeService(key, published)
-        if (!loading || written.push(key) < LOAD_CHUNK) continue
-        this.#publish(nowMs)
-        state.settleServices(written)
-        this.#alias = alias
-        written = []
-      }
-      for (const [key, published] of state.changedImports) this.#writeImport(key, published)
-      const podCounts = this.#writePods()
-      this.#writeNameServers()
-      const version = this.#publish(nowMs)
-      for (const [owner, pods] of podCounts) {
-        if (pods > 0) this.#podCounts.set(owner, pods)
-        else this.#podCounts.delete(owner)
-      }
-      this.#alias = alias
-      state.settle()
-      return { version, touched }
+      return { version: this.#tryAll(nowMs, loading), touched }
     } catch (error) {
-      this.#writer.abort()
-      this.#records.forgetNames()
-      this.#nameServers = ''
+      if (!(error instanceof RegionFullError) || loading || !this.#writeWhatFits(nowMs)) throw error
+      // Together they took more room than one after another.
+      return { version: this.#tryAll(nowMs, false), touched }
+    }
+  }
+
+  #tryAll(nowMs: number, loading: boolean): number {
+    try {
+      const version = this.#writeAll(nowMs, loading)
+      this.#refused.clear()
+      return version
+    } catch (error) {
+      this.#abort()
       throw error
     }
+  }
+
+  #writeAll(nowMs: number, loading: boolean): number {
+    const { state } = this
+    for (const [namespace, wasExposed] of state.changedNamespaces) this.#writeNamespace(namespace, wasExposed)
+    const alias = this.#writeAlias()
+    let written: string[] = []
+    for (const [key, published] of state.changedServices) {
+      this.#writeService(key, published)
+      if (!loading || written.push(key) < LOAD_CHUNK) continue
+      this.#publish(nowMs)
+      state.settleServices(written)
+      this.#alias = alias
+      written = []
+    }
+    for (const [key, published] of state.changedImports) this.#writeImport(key, published)
+    const podCounts = this.#writePods()
+    this.#writeNameServers()
+    const version = this.#publish(nowMs)
+    for (const [owner, pods] of podCounts) {
+      if (pods > 0) this.#podCounts.set(owner, pods)
+      else this.#podCounts.delete(owner)
+    }
+    this.#alias = alias
+    state.settle()
+    return version
+  }
+
+  /**
+   * One Service at a time: what makes room first, then those not tried before, then those refused longest ago.
+   * @returns whether there was room for all
+   */
+  #writeWhatFits(nowMs: number): boolean {
+    const { state } = this
+    const isChanged = (key: string): boolean => state.changedServices.has(key) && !ALIASED.has(key)
+    const [gone, there] = [false, true].map((exists) =>
+      [...state.changedServices.keys()].filter(
+        (key) => isChanged(key) && state.services.has(key) === exists && !this.#refused.has(key),
+      ),
+    )
+    let refusals = 0
+    for (const key of [...gone, ...there, ...[...this.#refused].filter(isChanged)]) {
+      try {
+        this.#writeService(key, state.changedServices.get(key)!)
+        this.#publish(nowMs)
+        state.settleServices([key])
+        this.#refused.delete(key)
+      } catch (error) {
+        this.#abort()
+        if (!(error instanceof RegionFullError)) throw error
+        this.#refused.delete(key)
+        this.#refused.add(key)
+        if (++refusals === REFUSALS_MAX) break
+      }
+    }
+    return refusals === 0
+  }
+
+  #abort(): void {
+    this.#writer.abort()
+    this.#records.forgetNames()
+    this.#nameServers = ''
   }
 
   #publish(nowMs: number): number {
@@ -178,23 +234,27 @@ export class ClusterIndex {
     const isExposed = this.state.isExposed(namespaceOf(key))
     const { object } = published
     const old =
-      object !== undefined && published.exposed ? this.#recordsOf(key, object, published.slices) : NOTHING_MADE
+      object !== undefined && published.exposed ? this.#recordsOf(key, object, published.slices, false) : NOTHING_MADE
     const isShown = fresh !== undefined && isExposed
-    const made = isShown ? this.#recordsOf(key, fresh, slices) : NOTHING_MADE
+    const made = isShown ? this.#recordsOf(key, fresh, slices, object !== undefined) : NOTHING_MADE
     for (const zone of this.#serviceZones) this.#writeDifference(zone, old.records, made.records)
     this.#writeClaims(old.claims, made.claims)
     if (isShown && this.#isNameServer(slices)) this.#nameServerServices.add(key)
     else this.#nameServerServices.delete(key)
   }
 
-  /** What the schema makes of a Service; what it made last is remembered, for the next change often comes soon. */
-  #recordsOf(key: string, object: Service, slices: readonly EndpointSlice[]): Made {
+  /**
+   * What the schema makes of a Service. With `remember`, it is kept for a while: where there was a change, the next often comes
+   * soon. What is only loaded is not, or all of it would grow old in the heap.
+   */
+  #recordsOf(key: string, object: Service, slices: readonly EndpointSlice[], remember: boolean): Made {
     const { schema } = this.#options
     const recent = this.#recent.get(key)
     if (recent !== undefined && recent.object === object && recent.slices === slices) return recent
     const records = serviceRecords(object, slices, schema)
     const claims = this.#reverseZones.length > 0 ? serviceClaims(object, slices, schema) : []
     const made = { object, slices, records, claims }
+    if (!remember) return made
     this.#recent.delete(key)
     this.#recent.set(key, made)
     if (this.#recent.size > RECENT_MAX) this.#recent.delete(this.#recent.keys().next().value!)
@@ -213,6 +273,10 @@ export class ClusterIndex {
   }
 
   #writeDifference(zone: WritableZone, before: readonly OwnerRecords[], after: readonly OwnerRecords[]): void {
+    if (before.length === 0) {
+      for (const records of after) this.#records.set(zone, records)
+      return
+    }
     const moved = eachPair(before, after, (old, fresh) => {
       if (!sameLabels(old.owner, fresh.owner)) return false
       if (!sameRecords(old, fresh)) this.#records.set(zone, fresh)
@@ -228,6 +292,10 @@ export class ClusterIndex {
 
   #writeClaims(before: readonly ReverseClaim[], after: readonly ReverseClaim[]): void {
     const [primary] = this.#zones
+    if (before.length === 0) {
+      for (const claim of after) this.#records.addClaim(this.#reverseZones, primary, claim)
+      return
+    }
     const moved = eachPair(before, after, sameClaim)
     const gone = Map.groupBy(moved.before, ({ address }) => address)
     const isNew = (claim: ReverseClaim): boolean =>
@@ -286,7 +354,8 @@ export class ClusterIndex {
   }
 
   #dirtyAlias(): boolean {
-    return this.state.changedServices.has('default/openshift') || this.state.changedServices.has('default/kubernetes')
+    for (const key of ALIASED) if (this.state.changedServices.has(key)) return true
+    return false
   }
 
   #isNameServer(slices: readonly EndpointSlice[]): boolean {

@@ -115,8 +115,10 @@ test('no reader sees reused memory, or half of a transaction', { timeout: (SECON
   )
   assert.ok(isEnough(), 'the region is tight, and every reader has seen many versions')
 
-  for (let pair = 0; pair < PAIRS; pair++) clear(pair)
-  writer.publish(changes)
+  for (let pair = 0; pair < PAIRS; pair++) {
+    clear(pair)
+    writer.publish(changes)
+  }
   writer.reclaim()
   assert.equal(writer.stats.limboBytes, 0)
   assert.equal(writer.stats.liveBytes, startBytes, 'nothing is left behind')
