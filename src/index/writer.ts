@@ -364,8 +364,6 @@ export class IndexWriter {
         this.#names--
         if (parent !== 0) this.#count(parent, -1, 0)
         this.#dropUse(name)
-        // A key stays readable until the transaction ends, but this one leads nowhere any more.
-        if (name === this.#lastParent) this.#lastParent = 0
         name = parent
       }
     }

@@ -11,7 +11,7 @@ import { IndexWriter } from '../../src/index/writer.ts'
 import { ClusterIndex } from '../../src/kube/cluster-index.ts'
 import type { Endpoint, EndpointSlice, Service } from '../../src/kube/objects.ts'
 import { PLAIN } from '../kube/schema-fixture.ts'
-import { existing, queryFor, read, resolve, write } from './oracle.ts'
+import { existing, queryFor, read, write } from './oracle.ts'
 
 const REGION_OCTETS = 256 * 1024
 
@@ -179,18 +179,20 @@ test('names in a region that is used up can be taken away', () => {
   const { liveBytes } = writer.stats
   const placeAt = (i: number) => ({ zone: 0, labels: [`name-${i}`] })
   let count = 0
-  const fill = (): void => {
-    for (; count < 100_000; count++) {
-      resolve(writer, apexes, placeAt(count))
-      write(writer, apexes, placeAt(count), [{ kind: 'addresses', ipv6: false, values: [1, 2] }])
-      if (count % 8 === 7) writer.publish(1)
+  // To the brim: large ones first, then small ones into what is left, one to a publication.
+  for (const records of [100, 10, 1]) {
+    const fill = (): void => {
+      for (; count < 100_000; count++) {
+        const values = Array<number>(records).fill(1)
+        write(writer, apexes, placeAt(count), [{ kind: 'addresses', ipv6: false, values }])
+        writer.publish(1)
+      }
     }
+    assert.throws(fill, RegionFullError)
+    writer.abort()
   }
-  assert.throws(fill, RegionFullError)
-  writer.abort()
-  const published = count - (count % 8)
-  for (let i = published - 1; i >= 0; i--) {
-    writer.clearBlock(existing(writer, apexes, placeAt(i)))
+  while (count-- > 0) {
+    writer.clearBlock(existing(writer, apexes, placeAt(count)))
     writer.publish(1)
   }
   assert.equal(writer.stats.liveBytes, liveBytes)

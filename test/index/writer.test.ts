@@ -31,7 +31,7 @@ const anyLow = fc.constantFrom('a', 'b', '_tcp', 'x'.repeat(63))
 const anyPlace: fc.Arbitrary<Place> = fc.record({
   zone: fc.nat({ max: ZONES - 1 }),
   labels: fc.oneof(
-    { weight: 1, arbitrary: fc.constant([]) },
+    { weight: 3, arbitrary: fc.constant([]) },
     { weight: 20, arbitrary: anyTop.map((top) => [top]) },
     { weight: 4, arbitrary: fc.tuple(anyLow, anyTop) },
     { weight: 4, arbitrary: fc.tuple(anyLow, anyLow, anyTop) },
@@ -301,4 +301,45 @@ test('a transaction of any number of changes leaves the memory of its result', (
   writer.publish(2)
   assert.equal(writer.stats.liveBytes, liveBytes)
   assert.equal(writer.stats.names, 3)
+})
+
+test('a name that is only a target any more, and is made anew, is another', () => {
+  const writer = new IndexWriter(createRegion(REGION_OCTETS), { readerCount: 1, poison: true })
+  const apexes = [writer.addZone()]
+  const [parent, child, other] = [['p'], ['c', 'p'], ['o']].map((labels) => ({ zone: 0, labels }))
+  const address: Content[] = [{ kind: 'addresses', ipv6: false, values: [1] }]
+  const clear = (place: Place): void => writer.clearBlock(existing(writer, apexes, place))
+  write(writer, apexes, child, address)
+  write(writer, apexes, other, [{ kind: 'names', targets: [parent] }])
+  writer.publish(1)
+  clear(child)
+  writer.publish(2)
+  assert.equal(writer.stats.names, 2, 'the apex and `o`')
+  write(writer, apexes, child, address)
+  writer.publish(3)
+  assert.equal(writer.stats.names, 4)
+  clear(child)
+  writer.publish(4)
+  assert.equal(writer.stats.names, 2)
+})
+
+test('the apex, which needs no look-up, after an abort and twice in a transaction', () => {
+  const writer = new IndexWriter(createRegion(REGION_OCTETS), { readerCount: 1, poison: true })
+  const apexes = [writer.addZone()]
+  const apex = { zone: 0, labels: [] }
+  const set = (count: number): void =>
+    write(writer, apexes, apex, [{ kind: 'addresses', ipv6: false, values: Array<number>(count).fill(7) }])
+  const { liveBytes } = writer.publish(1) === 1 ? writer.stats : assert.fail()
+  for (let round = 0; round < 5; round++) {
+    set(1)
+    writer.abort()
+    set(2)
+    set(3)
+    writer.publish(2)
+    set(4)
+    writer.abort()
+    writer.clearBlock(apexes[0])
+    writer.publish(3)
+    assert.equal(writer.stats.liveBytes, liveBytes)
+  }
 })
