@@ -16,8 +16,7 @@ import {
   namespaceRecords,
   openshiftAlias,
   type SchemaOptions,
-  serviceClaims,
-  serviceRecords,
+  serviceRecordsAndClaims,
   zoneRecords,
 } from './schema.ts'
 
@@ -44,7 +43,7 @@ export interface Flush {
   readonly touched: number
 }
 
-const LOAD_CHUNK = 100 // objects to a publication while nobody is answered yet: bounds what a transaction remembers
+const LOAD_CHUNK = 8 // objects to a publication while nobody is answered yet: bounds what a transaction remembers
 
 /** What the schema makes of a Service and its slices. */
 interface Made {
@@ -251,9 +250,7 @@ export class ClusterIndex {
     const { schema } = this.#options
     const recent = this.#recent.get(key)
     if (recent !== undefined && recent.object === object && recent.slices === slices) return recent
-    const records = serviceRecords(object, slices, schema)
-    const claims = this.#reverseZones.length > 0 ? serviceClaims(object, slices, schema) : []
-    const made = { object, slices, records, claims }
+    const made = { object, slices, ...serviceRecordsAndClaims(object, slices, schema) }
     if (!remember) return made
     this.#recent.delete(key)
     this.#recent.set(key, made)

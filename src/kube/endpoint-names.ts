@@ -23,6 +23,7 @@ export interface EndpointName {
 }
 
 const NONE: readonly never[] = []
+const LOOKED_THROUGH_MAX = 16
 
 /** A name that exists and holds nothing by itself. */
 export function emptyOwner(owner: Labels): OwnerRecords {
@@ -117,7 +118,7 @@ export class EndpointNames {
   add(views: readonly SliceView[], parent: Labels): this {
     const filled = views.filter((view) => view.endpoints.length > 0)
     this.#parts.push({ parent, views: filled })
-    const byLabel = new Map<string, EndpointName>()
+    const byLabel = new NamesByLabel(this.names)
     // A slice without ports gives addresses but no SRV record. Such slices come last, so that a name knows by then whether
     // the addresses its SRV records list and its own are still the same array.
     for (const view of filled) if (view.ports.length > 0) this.#addView(view, parent, byLabel)
@@ -214,7 +215,7 @@ export class EndpointNames {
     return common
   }
 
-  #addView(view: SliceView, parent: Labels, byLabel: Map<string, EndpointName>): void {
+  #addView(view: SliceView, parent: Labels, byLabel: NamesByLabel): void {
     const ports = view.ports
     const tuplesEach = Math.max(1, ports.length)
     for (const endpoint of view.endpoints) {
@@ -224,7 +225,6 @@ export class EndpointNames {
       let name = byLabel.get(label)
       if (name === undefined) {
         name = { owner: [label, ...parent], addresses: [address], srv: [], tupleCount: 0, endpoint }
-        byLabel.set(label, name)
         this.names.push(name)
       } else {
         addAddress(name, address, ports.length === 0)
@@ -233,6 +233,34 @@ export class EndpointNames {
       name.tupleCount += tuplesEach
       this.tupleCount += tuplesEach
     }
+  }
+}
+
+/**
+ * Finds names by label among those that are put into a list from now on. Most Services have few: looking through them makes
+ * nothing, while V8 keeps every key of a Map in its table of strings, in old space, until the next full collection.
+ */
+class NamesByLabel {
+  readonly #names: readonly EndpointName[]
+  readonly #first: number
+  readonly #map = new Map<string, EndpointName>()
+  /** Names from #first to here are in #map. */
+  #mapped: number
+
+  constructor(names: readonly EndpointName[]) {
+    this.#names = names
+    this.#first = names.length
+    this.#mapped = names.length
+  }
+
+  get(label: string): EndpointName | undefined {
+    const names = this.#names
+    if (names.length - this.#first <= LOOKED_THROUGH_MAX) {
+      for (let i = this.#first; i < names.length; i++) if (names[i].owner[0] === label) return names[i]
+      return undefined
+    }
+    for (; this.#mapped < names.length; this.#mapped++) this.#map.set(names[this.#mapped].owner[0], names[this.#mapped])
+    return this.#map.get(label)
   }
 }
 

@@ -64,7 +64,7 @@ export class RecordWriter {
   readonly #builder = new BlockBuilder()
   readonly #octets = new Uint8Array(16)
   /** By apex. */
-  readonly #known = new Map<number, KnownNames>()
+  #known = new Map<number, KnownNames>()
 
   constructor(writer: IndexWriter, options: RecordWriterOptions) {
     this.#writer = writer
@@ -73,7 +73,8 @@ export class RecordWriter {
 
   /** To be called when a transaction ends: names may be gone. */
   forgetNames(): void {
-    this.#known.clear()
+    // A new one: what an old Map once held, and has been cleared of, keeps young garbage alive.
+    this.#known = new Map()
   }
 
   /** Writes what `records.owner` holds in `zone`. @throws RegionFullError */
@@ -111,7 +112,7 @@ export class RecordWriter {
     const labels = reverseName(claim.address)
     const zone = longestZone(reverseZones, labels)
     if (zone === undefined) return
-    const name = this.#resolve(zone, labels.slice(0, labels.length - zone.labels.length))
+    const name = this.#make(this.#knownNames(zone), zone, labels.slice(0, labels.length - zone.labels.length))
     const target = this.#resolve(primary, claim.target)
     const claims = claimsOf(this.#writer.region.words, this.#writer.blockOf(name))
     if (claims.some((other) => other.target === target && other.rank === claim.rank)) return
@@ -207,6 +208,12 @@ export class RecordWriter {
     const known = this.#knownNames(zone)
     const before = known.byLabels.get(labels)
     if (before !== undefined) return before
+    const name = this.#make(known, zone, labels)
+    known.byLabels.set(labels, name)
+    return name
+  }
+
+  #make(known: KnownNames, zone: WritableZone, labels: Labels): number {
     const depth = cutToShared(known, labels)
     let name = depth === 0 ? zone.apex : known.names[depth - 1]
     for (let i = depth; i < labels.length; i++) {
@@ -215,7 +222,6 @@ export class RecordWriter {
       known.path.push(label)
       known.names.push(name)
     }
-    known.byLabels.set(labels, name)
     return name
   }
 

@@ -57,11 +57,17 @@ export function serviceRecords(
   slices: readonly EndpointSlice[],
   options: SchemaOptions,
 ): OwnerRecords[] {
-  const parent = serviceOwner(service)
-  const visible = options.noEndpoints ? NONE : slices
-  if (service.kind === 'Pending' || (options.ignoreEmptyService && isIdle(service, visible))) return []
-  const own = ownRecords(service, parent, visible, options)
-  return options.okd === null ? own : okdRecords(service, visible, own, options, options.okd)
+  return recordsOf(service, slices, options, endpointNames(service, slices, options))
+}
+
+/** serviceRecords() and serviceClaims() at once, for little more than one of them costs. */
+export function serviceRecordsAndClaims(
+  service: Service,
+  slices: readonly EndpointSlice[],
+  options: SchemaOptions,
+): { readonly records: OwnerRecords[]; readonly claims: ReverseClaim[] } {
+  const names = endpointNames(service, slices, options)
+  return { records: recordsOf(service, slices, options, names), claims: claimsOf(service, slices, names) }
 }
 
 /**
@@ -73,14 +79,35 @@ export function serviceClaims(
   slices: readonly EndpointSlice[],
   options: SchemaOptions,
 ): ReverseClaim[] {
+  return claimsOf(service, slices, endpointNames(service, slices, options))
+}
+
+function recordsOf(
+  service: Service,
+  slices: readonly EndpointSlice[],
+  options: SchemaOptions,
+  names: EndpointNames,
+): OwnerRecords[] {
+  const visible = options.noEndpoints ? NONE : slices
+  if (service.kind === 'Pending' || (options.ignoreEmptyService && isIdle(service, visible))) return []
+  const own = ownRecords(service, serviceOwner(service), options, names)
+  return options.okd === null ? own : okdRecords(service, visible, own, options, options.okd)
+}
+
+/** The endpoint names of a Service; none for one that has no use for them. */
+function endpointNames(service: Service, slices: readonly EndpointSlice[], options: SchemaOptions): EndpointNames {
+  const isBare = options.noEndpoints || service.kind === 'Pending' || service.kind === 'ExternalName'
+  const visible = isBare ? NONE : slices
+  return new EndpointNames(labelsOf(visible, options)).add(visible, serviceOwner(service))
+}
+
+function claimsOf(service: Service, slices: readonly EndpointSlice[], { names }: EndpointNames): ReverseClaim[] {
   const claims: ReverseClaim[] = []
   if (service.kind === 'Pending' || service.kind === 'ExternalName') return claims
   const parent = serviceOwner(service)
   for (const address of distinctAddresses(service.clusterIPs)) {
     claims.push({ address, target: parent, rank: 3, createdAt: service.createdAt })
   }
-  if (options.noEndpoints) return claims
-  const { names } = new EndpointNames(labelsOf(slices, options)).add(slices, parent)
   const unnamedRank = service.kind === 'Headless' ? 1 : 0
   // The age of endpoints is that of the object that lists them, not of their Service.
   const createdAt = slices.reduce((oldest, slice) => Math.min(oldest, slice.createdAt), Number.MAX_SAFE_INTEGER)
@@ -187,18 +214,12 @@ function labelsOf(slices: readonly EndpointSlice[], options: SchemaOptions): Lab
 }
 
 /** The names that Kubernetes gives a Service. */
-function ownRecords(
-  service: Service,
-  parent: Labels,
-  slices: readonly EndpointSlice[],
-  options: SchemaOptions,
-): OwnerRecords[] {
+function ownRecords(service: Service, parent: Labels, options: SchemaOptions, names: EndpointNames): OwnerRecords[] {
   if (service.kind === 'ExternalName') {
     const cname = service.externalName
     return cname === '' || canonicalAddress(cname) !== '' ? [] : [{ ...emptyOwner(parent), cname }]
   }
   const owners: OwnerRecords[] = []
-  const names = new EndpointNames(labelsOf(slices, options)).add(slices, parent)
   if (service.kind === 'ClusterIP') {
     pushClusterIP(owners, parent, service)
   } else {
