@@ -1,5 +1,5 @@
 // Memory of the index region: segregated free lists over a bump pointer. Writer only; readers know nothing of it.
-// Blocks are cut and joined only when the region is used up: until then each size finds what it left (bench/churn.ts).
+// Each size finds what it left. Blocks are cut, and joined, only where much of other sizes lies idle (bench/churn.ts).
 // Not here: when memory may be reused (writer.ts frees only what every reader has left).
 
 import { FIRST_FREE, type Region } from './layout.ts'
@@ -16,7 +16,8 @@ const EXACT_WORDS_MAX = 72 // a size class for every size up to here: the larges
 const STEPS_LOG2 = 3 // above, 8 classes to each doubling: at most 12.5 % lost
 const STEPS = 1 << STEPS_LOG2
 const CLASS_COUNT = EXACT_WORDS_MAX + (31 << STEPS_LOG2) + 1
-const JOIN_SHARE = 8 // joining is worth its time again when an eighth of the room is new
+const SLACK_SHARE = 8 // an eighth of what is reserved may lie idle before blocks are cut
+const JOIN_SHARE = 8 // joining is worth its time again when an eighth of what is free is new
 const POISON = 0xdeadbeef | 0
 
 /** Words that are really taken for a request of `size` words. */
@@ -88,15 +89,21 @@ export class Allocator {
     let ref = this.#freeHead[sizeClass]
     if (ref !== 0) this.#freeHead[sizeClass] = this.#words[ref]
     else {
-      ref = this.#bump(taken) || this.#cut(sizeClass, taken)
-      if (ref === 0 && this.#freedWords * JOIN_SHARE >= this.roomWords) {
-        this.#join()
-        ref = this.#bump(taken) || this.#cut(sizeClass - 1, taken)
-      }
+      const reserved = this.#next - FIRST_FREE
+      const isTight = (reserved - this.#liveWords) * SLACK_SHARE <= reserved
+      ref = (isTight && this.#bump(taken)) || this.#cutOrJoin(sizeClass, taken) || this.#bump(taken)
       if (ref === 0) return 0
     }
     this.#liveWords += taken
     return ref
+  }
+
+  #cutOrJoin(sizeClass: number, taken: number): number {
+    const ref = this.#cut(sizeClass, taken)
+    const freeWords = this.#next - FIRST_FREE - this.#liveWords
+    if (ref !== 0 || this.#freedWords * JOIN_SHARE < freeWords) return ref
+    this.#join()
+    return this.#cut(sizeClass - 1, taken)
   }
 
   #bump(taken: number): number {
