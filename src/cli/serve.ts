@@ -1,6 +1,7 @@
 // `peregrine serve`: from a configuration to a serving process, and to its end.
 
 import type { ServerConfig } from '../config/server-config.ts'
+import { RegionFullError } from '../index/allocator.ts'
 import { createRegion } from '../index/layout.ts'
 import { addressAndPort } from '../io/addresses.ts'
 import { reverseName } from '../kube/address.ts'
@@ -52,7 +53,11 @@ export async function serve(config: ServerConfig, log: (line: string) => void): 
     throw new ManifestError('nothing could be read from the manifests')
   }
   collectGarbage()
-  const reclaim = setInterval(() => engine.writer.reclaim(), RECLAIM_INTERVAL_MS)
+  const reclaim = setInterval(() => {
+    engine.writer.reclaim()
+    // What a full index refused is tried again: there may be room by now.
+    if (engine.index.state.changeCount > 0) flushAgain(engine, log)
+  }, RECLAIM_INTERVAL_MS)
   try {
     serving = await startServing({
       addresses: config.addresses,
@@ -92,6 +97,15 @@ function applyManifests(engine: Engine, loaded: Loaded, first: boolean, log: (li
   const { version, touched } = engine.index.flush(Date.now(), first)
   if (first || version === 0) return
   log(`changed: ${touched} objects, version ${version}, in ${(performance.now() - began).toFixed(1)} ms`)
+}
+
+function flushAgain(engine: Engine, log: (line: string) => void): void {
+  try {
+    engine.index.flush(Date.now())
+    log('the index has room again: all changes are served')
+  } catch (error) {
+    if (!(error instanceof RegionFullError)) throw error
+  }
 }
 
 /** Settles with the first signal's name; a second one ends the process at once. */

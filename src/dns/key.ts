@@ -34,12 +34,14 @@ export function foldWord(word: number): number {
 
 /** First step of a key's hash. */
 export function keyHashStart(meta: number): number {
-  return Math.imul(meta, 0x9e3779b1)
+  return keyHashStep(0, meta)
 }
 
-/** Next step: one folded word, the octets behind the key cleared. */
+/** Next step: one folded word, the octets behind the key cleared. MurmurHash3, 32 bits: most of it waits for no step before. */
 export function keyHashStep(hash: number, word: number): number {
-  return Math.imul(((hash << 5) | (hash >>> 27)) ^ word, 0x9e3779b1)
+  const scrambled = Math.imul(word, 0xcc9e2d51)
+  const mixed = hash ^ Math.imul((scrambled << 15) | (scrambled >>> 17), 0x1b873593)
+  return (Math.imul((mixed << 13) | (mixed >>> 19), 5) + 0xe6546b64) | 0
 }
 
 /** Last step: spreads every bit over the whole hash (the finalizer of MurmurHash3), for a trie that takes 5 bits at a time. */

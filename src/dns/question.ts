@@ -55,6 +55,10 @@ export class Query {
   zone = -1
   /** Entry of the index (lookup.ts), 0 for none. Set by whoever looks that up. */
   entry = 0
+  /** Is its response kept (response-cache.ts)? Then nothing else here is set but the row and the ticket. */
+  isKept = false
+  cacheRow = -1
+  cacheTicket = 0
   type = 0
   /** First octet behind the question, counted from the start of the message; 0 if the question did not parse. */
   questionEnd = 0

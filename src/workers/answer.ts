@@ -32,7 +32,8 @@ import {
   Response,
   SERVFAIL,
 } from '../dns/response.ts'
-import { type ZoneConfig, ZoneTable } from '../dns/zone-table.ts'
+import { NO_ROW, ResponseCache } from '../dns/response-cache.ts'
+import { ZoneTable } from '../dns/zone-table.ts'
 import { appendAddress, appendRrset, firstTargetOffset, ROTATION_BITS } from '../index/append.ts'
 import {
   ADDRESS_BELOW,
@@ -48,50 +49,15 @@ import {
   type Region,
   rootSerial,
   rootTrie,
+  rootVersion,
   rrsetData,
   WILDCARD_SERVICE,
 } from '../index/layout.ts'
 import { FIND_ALL_MAX, find, findAll } from '../index/lookup.ts'
 import { holdNewest, holdNothing } from '../index/reader.ts'
+import type { Answerer, AnswerSource } from './answerer.ts'
 
-/** What an answerer is made from; plain data, so that it can be handed to a worker. */
-export interface AnswerSource {
-  readonly region: SharedArrayBuffer
-  readonly zones: readonly ZoneConfig[]
-  /** Largest UDP response, 512..4096. */
-  readonly bufsize: number
-}
-
-/** Answers messages from one version of the index at a time. */
-export interface Answerer {
-  /** Holds the newest published version for the batch that follows. */
-  beginBatch(): void
-  /** Holds nothing any more: before blocking. */
-  endBatch(): void
-  /**
-   * Names the memory that most messages will be in (a worker's slab); words of it are read four octets at a time where a
-   * message begins at a multiple of 4. Allocates: call it once.
-   */
-  setHome(packet: Uint8Array): void
-  /**
-   * Reads a message of the batch ahead of answer(), which must then be called for the same messages in the same order;
-   * others may come between. After the last one findPrepared() looks all of them up side by side. Only messages in one
-   * `packet` are read ahead, FIND_ALL_MAX at most: further calls do nothing.
-   */
-  prepare(packet: Uint8Array, start: number, length: number): void
-  findPrepared(): void
-  /**
-   * Answers in place: the message at packet[start, start + length) becomes the response at packet[start, start + result).
-   * @param capacity  octets from `start` that may be written
-   * @param stream    TCP: no limit but `capacity`
-   * @returns length of the response; 0 = send nothing
-   */
-  answer(packet: Uint8Array, start: number, length: number, capacity: number, stream: boolean): number
-  /** Reaction to a datagram that did not fit its slot, of which the first octets are there: FORMERR, or 0. */
-  malformed(packet: Uint8Array, start: number, length: number): number
-  /** SERVFAIL: for the query that a worker was answering when it died. */
-  servfail(packet: Uint8Array, start: number, length: number): number
-}
+export type { Answerer, AnswerSource } from './answerer.ts'
 
 /** @throws LayoutError if the source's region is not an index */
 export function createAnswerer(source: AnswerSource, reader: number): Answerer {
@@ -145,9 +111,11 @@ class IndexAnswerer implements Answerer {
   private homeWords: Int32Array
   /** Never read: keeps reading ahead from being optimized away. */
   touched = 0
+  private cache: ResponseCache | undefined
   private addressLength = 0
   private block = 0
   private trie = 0
+  private version = 0
   private serial = 0
   private rotation = 0
 
@@ -168,6 +136,7 @@ class IndexAnswerer implements Answerer {
     if (packet.byteOffset % 4 !== 0) return
     this.home = packet
     this.homeWords = new Int32Array(packet.buffer, packet.byteOffset, packet.byteLength >> 2)
+    this.cache = new ResponseCache(packet, this.homeWords)
   }
 
   beginBatch(): void {
@@ -175,6 +144,7 @@ class IndexAnswerer implements Answerer {
     this.preparedNext = 0
     const root = holdNewest(this.region, this.reader)
     this.trie = root === 0 ? 0 : rootTrie(this.words, root)
+    this.version = root === 0 ? 0 : rootVersion(this.words, root)
     // As int32: a number above 2^31 - 1 would be allocated.
     this.serial = root === 0 ? 0 : rootSerial(this.words, root) | 0
   }
@@ -187,7 +157,7 @@ class IndexAnswerer implements Answerer {
     if (this.preparedCount === 0) this.preparedPacket = packet
     else if (this.preparedCount === FIND_ALL_MAX || packet !== this.preparedPacket) return
     const query = this.prepared[this.preparedCount]
-    this.read(query, packet, start, length)
+    if (!this.isKept(query, packet, start, length)) this.read(query, packet, start, length)
     this.preparedStart[this.preparedCount++] = start
   }
 
@@ -196,15 +166,29 @@ class IndexAnswerer implements Answerer {
   }
 
   answer(packet: Uint8Array, start: number, length: number, capacity: number, stream: boolean): number {
-    const { response } = this
-    if (this.isNextPrepared(packet, start)) {
-      this.query = this.prepared[this.preparedNext++]
-    } else {
-      this.query = this.unprepared
-      this.read(this.query, packet, start, length)
-      this.query.entry = this.query.zone < 0 || this.trie === 0 ? 0 : this.find(this.query)
+    let query = this.unprepared
+    const isPrepared = this.isNextPrepared(packet, start)
+    if (isPrepared) query = this.prepared[this.preparedNext++]
+    this.query = query
+    // Kept responses are those of datagrams, and of any size that a datagram allows.
+    const mayKeep = !stream && capacity >= UDP_LENGTH_MIN
+    if (mayKeep && (isPrepared ? query.isKept : this.isKept(query, packet, start, length))) {
+      const kept = this.cache!.take(query.cacheRow, query.cacheTicket, start)
+      if (kept !== 0) return kept
+      query.cacheRow = NO_ROW
     }
-    const { query } = this
+    if (!isPrepared || query.isKept) this.readAndFind(query, packet, start, length)
+    const responseLength = this.answerRead(packet, start, capacity, stream)
+    // One record: several addresses begin with another one each time.
+    if (mayKeep && query.cacheRow !== NO_ROW && query.verdict === QUERY && this.response.answerCount <= 1) {
+      this.cache!.keep(query.cacheRow, query.cacheTicket, start, responseLength)
+    }
+    return responseLength
+  }
+
+  /** Answers `query`, which has been read and looked up. */
+  private answerRead(packet: Uint8Array, start: number, capacity: number, stream: boolean): number {
+    const { response, query } = this
     if (query.verdict !== QUERY) return this.reject(query.verdict, packet, start, capacity)
     beginResponse(response, query, start, this.sizeLimit(capacity, stream))
 
@@ -293,6 +277,24 @@ class IndexAnswerer implements Answerer {
   private nextRotation(): number {
     this.rotation = (this.rotation + 1) | 0
     return Math.imul(this.rotation, 0x9e3779b1) >>> (32 - ROTATION_BITS)
+  }
+
+  /** Is the response to this very message kept? */
+  private isKept(query: Query, packet: Uint8Array, start: number, length: number): boolean {
+    query.isKept = false
+    query.cacheRow = NO_ROW
+    const { cache } = this
+    if (cache === undefined || packet !== this.home || (start & 3) !== 0 || this.version === 0) return false
+    query.isKept = cache.look(start, length, this.version)
+    query.cacheRow = cache.row
+    query.cacheTicket = cache.ticket
+    if (query.isKept) query.zone = -1 // nothing to find
+    return query.isKept
+  }
+
+  private readAndFind(query: Query, packet: Uint8Array, start: number, length: number): void {
+    this.read(query, packet, start, length)
+    query.entry = query.zone < 0 || this.trie === 0 ? 0 : this.find(query)
   }
 
   /** Reads the message: verdict, question, zone, key. */
