@@ -50,10 +50,10 @@ const messages = names.flatMap((name) =>
 /** Answers a batch in `packet`; `ahead`: after reading all of it. */
 function answerAll(answerer: Answerer, batch: readonly Uint8Array[], packet: Uint8Array, ahead: boolean): string[] {
   packet.fill(0xee)
-  batch.forEach((message, slot) => packet.set(message, slot * SLOT))
+  for (const [slot, message] of batch.entries()) packet.set(message, slot * SLOT)
   answerer.beginBatch()
   if (ahead) {
-    batch.forEach((message, slot) => answerer.prepare(packet, slot * SLOT, message.length))
+    for (const [slot, message] of batch.entries()) answerer.prepare(packet, slot * SLOT, message.length)
     answerer.findPrepared()
   }
   const responses = batch.map((message, slot) => {
