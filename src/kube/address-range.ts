@@ -2,6 +2,7 @@
 // the same name has the same address in every run, whatever else there is, short of a collision.
 
 import { isIPv4, isIPv6, SocketAddress } from 'node:net'
+import { fnv1a } from './fnv.ts'
 
 /** Offsets at the start of a range that are never given out: network, router and what people give out by hand. */
 const RESERVED = 256
@@ -63,13 +64,6 @@ export class AddressRange {
     this.#taken.add(offset)
     return addressText(this.#base + BigInt(offset), this.#family)
   }
-}
-
-/** The 32-bit FNV-1a hash of an ASCII text, 0..2^32-1. */
-export function fnv1a(text: string): number {
-  let hash = 0x811c9dc5
-  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193)
-  return hash >>> 0
 }
 
 /** The number that a textual address of either family stands for, in any spelling. */

@@ -2,7 +2,8 @@
 // of workloads, EndpointSlices. What the files say always wins; what is filled in depends on names alone, not on the
 // order of files or objects.
 
-import { AddressRange, fnv1a } from './address-range.ts'
+import { AddressRange } from './address-range.ts'
+import { fnv1a } from './fnv.ts'
 import type { ClusterObjects, Endpoint, EndpointSlice, Pod, Port, Service } from './objects.ts'
 import type { Family, PodSource, ServiceSource, Sources, WorkloadSource } from './sources.ts'
 import { selects } from './sources.ts'

@@ -1,6 +1,7 @@
 // The one label that names an endpoint below its Service: Kubernetes' form and OKD 3.11's.
 // Not here: which endpoints a Service has, and what their names hold (endpoint-names.ts).
 
+import { fnv1a } from './fnv.ts'
 import type { Endpoint, EndpointSlice } from './objects.ts'
 
 /** What the choice of a label depends on; a part of SchemaOptions. */
@@ -42,9 +43,7 @@ export function dashedAddress(address: string): string {
  * @returns 1..8 lower-case hexadecimal digits, no leading zeros
  */
 export function okdHash(addressText: string): string {
-  let hash = 0x811c9dc5
-  for (let i = 0; i < addressText.length; i++) hash = Math.imul(hash ^ addressText.charCodeAt(i), 0x01000193)
-  return (hash >>> 0).toString(16)
+  return fnv1a(addressText).toString(16)
 }
 
 /** Kubernetes' labels. */
