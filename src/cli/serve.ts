@@ -71,6 +71,7 @@ export async function serve(config: ServerConfig, log: (line: string) => void): 
     for (const line of summary(config, engine, feed.loaded.objects, serving)) log(line)
     // Again, now that queries are answered: V8 gives back its table of strings, grown while loading, with a second collection.
     collectGarbage()
+    if (serving.transport === 'io') (await import('../io/libc.ts')).trimHeap()
     log('ready')
     log(`stopping on ${await stopped}`)
     await serving.stop()

@@ -19,6 +19,14 @@ function define(name: string, result: string, ...args: string[]): Call {
   return library.func(name, result, args) as unknown as Call
 }
 
+function defineIfThere(name: string, result: string, ...args: string[]): Call | undefined {
+  try {
+    return define(name, result, ...args)
+  } catch {
+    return undefined
+  }
+}
+
 // Addresses are declared as integers, not as pointers: koffi then takes plain numbers (Linux keeps user addresses below
 // 2^47 unless asked otherwise, so a double holds them exactly) and never allocates a BigInt.
 const ADDRESS = 'intptr_t'
@@ -41,6 +49,8 @@ const writeCall = define('write', ADDRESS, 'int', ADDRESS, 'size_t')
 const mmapCall = define('mmap', ADDRESS, ADDRESS, 'size_t', 'int', 'int', 'int', 'int64_t')
 const munmapCall = define('munmap', 'int', ADDRESS, 'size_t')
 const madviseCall = define('madvise', 'int', ADDRESS, 'size_t', 'int')
+// glibc's own: other C libraries have none.
+const trimCall = defineIfThere('malloc_trim', 'int', 'size_t')
 
 // The same on x86-64 and arm64, and used for nothing but the arguments of the calls in this file.
 const CLOSE_ON_EXEC = 0o2000000
@@ -269,4 +279,9 @@ export function adviseMemory(address: number, length: number, advice: number): n
  */
 export function viewMemory(address: number, length: number): ArrayBuffer {
   return koffi.view(BigInt(address), clamp(length, 0, MAPPING_MAX))
+}
+
+/** malloc_trim(3): gives the free pages of the C heap back to the kernel, where the C library can. */
+export function trimHeap(): void {
+  trimCall?.(0)
 }
