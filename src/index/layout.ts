@@ -297,9 +297,6 @@ export function rrsetEncoding(words: Int32Array, rrset: number): number {
 export function rrsetCount(words: Int32Array, rrset: number): number {
   return words[rrset + 1]
 }
-export function rrsetSize(words: Int32Array, rrset: number): number {
-  return words[rrset + 2]
-}
 export function rrsetData(rrset: number): number {
   return rrset + RRSET_HEADER_WORDS
 }

@@ -13,7 +13,7 @@ import {
   WILDCARD_ANY,
   WILDCARD_SERVICE,
 } from '../index/layout.ts'
-import { nameKey } from '../index/text.ts'
+import { nameKey } from '../index/name-key.ts'
 import type { IndexWriter } from '../index/writer.ts'
 import { parseAddress, reverseName } from './address.ts'
 import type { Labels, OwnerRecords, ReverseClaim, SrvRecord } from './records.ts'
