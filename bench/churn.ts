@@ -8,6 +8,7 @@ import { createRegion } from '../src/index/layout.ts'
 import { IndexWriter } from '../src/index/writer.ts'
 import { ClusterIndex } from '../src/kube/cluster-index.ts'
 import type { Service } from '../src/kube/objects.ts'
+import { packService, packSlice } from '../src/kube/packed.ts'
 import { endpointAddress, endpointAt, NAMESPACES, serviceAt, sliceOf } from './objects.ts'
 import { percentile } from './percentile.ts'
 
@@ -72,15 +73,16 @@ class Cluster {
   set(service: number): void {
     const object: Service = serviceAt(service)
     const headless: Service = { ...object, kind: 'Headless', clusterIPs: [] }
-    const key = `${object.namespace}/${object.name}`
+    const { namespace, name } = object
     const endpoints = []
     for (let slot = 0; slot < SLOTS; slot++) {
       if (this.slots[service][slot] === 1) endpoints.push(endpointAt(endpointAddress(service, slot, SLOTS)))
     }
     const { exists } = this
     const { state: objects } = this.#index
-    objects.setService(key, exists[service] ? (service % 2 === 0 ? object : headless) : undefined)
-    objects.setSlice(`${key}-0`, exists[service] ? sliceOf(object.namespace, object.name, endpoints) : undefined)
+    const there = exists[service]
+    objects.set('services', namespace, name, there ? packService(service % 2 === 0 ? object : headless) : '')
+    objects.set('slices', namespace, `${name}-0`, there ? packSlice(sliceOf(namespace, name, endpoints)) : '')
   }
 
   flush(): void {

@@ -19,6 +19,8 @@ const CLASS_COUNT = EXACT_WORDS_MAX + (31 << STEPS_LOG2) + 1
 const SLACK_SHARE = 8 // an eighth of what is reserved may lie idle before blocks are cut
 const JOIN_SHARE = 8 // joining is worth its time again when an eighth of what is free is new
 const POISON = 0xdeadbeef | 0
+/** Words of one part of the region, as far as changes are followed. */
+export const PART_WORDS_LOG2 = 14 // 64 KiB
 
 /** Words that are really taken for a request of `size` words. */
 export function allocatedWords(size: number): number {
@@ -49,7 +51,18 @@ function classWords(sizeClass: number): number {
   return (STEPS + 1 + (beyond & (STEPS - 1))) << ((beyond >> STEPS_LOG2) - STEPS_LOG2)
 }
 
+/** What an Allocator knows beside the region's own content. */
+export interface SavedAllocator {
+  readonly next: number
+  readonly liveWords: number
+  readonly freedWords: number
+  /** First free block of each class. */
+  readonly freeHead: Int32Array
+}
+
 export class Allocator {
+  /** A flag for each part of the region: not 0 if something in it was taken or given back since the flag was cleared. */
+  readonly changedParts: Uint8Array
   readonly #words: Int32Array
   readonly #freeHead = new Int32Array(CLASS_COUNT)
   readonly #poison: boolean
@@ -62,6 +75,29 @@ export class Allocator {
   constructor(region: Region, poison = false) {
     this.#words = region.words
     this.#poison = poison
+    this.changedParts = new Uint8Array((region.words.length >> PART_WORDS_LOG2) + 1)
+  }
+
+  /** A copy, to restore() in an allocator of a region with the same content. */
+  save(): SavedAllocator {
+    return {
+      next: this.#next,
+      liveWords: this.#liveWords,
+      freedWords: this.#freedWords,
+      freeHead: this.#freeHead.slice(),
+    }
+  }
+
+  restore({ next, liveWords, freedWords, freeHead }: SavedAllocator): void {
+    this.#next = next
+    this.#liveWords = liveWords
+    this.#freedWords = freedWords
+    this.#freeHead.set(freeHead)
+  }
+
+  #mark(ref: number, size: number): void {
+    const last = (ref + size - 1) >> PART_WORDS_LOG2
+    for (let part = ref >> PART_WORDS_LOG2; part <= last; part++) this.changedParts[part] = 1
   }
 
   /** Words in use. */
@@ -95,6 +131,7 @@ export class Allocator {
       if (ref === 0) return 0
     }
     this.#liveWords += taken
+    this.#mark(ref, taken)
     return ref
   }
 
@@ -161,12 +198,16 @@ export class Allocator {
   #putBack(ref: number, sizeClass: number): void {
     this.#words[ref] = this.#freeHead[sizeClass]
     this.#freeHead[sizeClass] = ref
+    this.changedParts[ref >> PART_WORDS_LOG2] = 1
   }
 
   /** Gives back what `allocate(size)` returned. */
   free(ref: number, size: number): void {
     const taken = allocatedWords(size)
-    if (this.#poison) this.#words.fill(POISON, ref, ref + taken)
+    if (this.#poison) {
+      this.#words.fill(POISON, ref, ref + taken)
+      this.#mark(ref, taken)
+    }
     this.#putBack(ref, classOf(size))
     this.#liveWords -= taken
     this.#freedWords += taken

@@ -10,6 +10,7 @@
 //
 // Root: one published version
 //   +0 trie: ref of the topmost trie node   +1 version, 1..2^31-1   +2 serial of the zones' SOA   +3 count of names
+//   +4 1: complete, a name that is not there does not exist; 0: it may exist (not in step with the cluster yet)
 //
 // Trie node: a compressed hash-array mapped prefix trie (CHAMP) over the 32-bit hash of the name, 5 bits a level
 //   +0 stamp: version of the transaction that made it; the writer may change a node in place while that is its own
@@ -35,7 +36,7 @@
 //   RAW    records in wire form, owner = pointer to the question: length in octets, then octets padded to words
 
 const MAGIC = 0x50455245 // 'PERE'
-const LAYOUT_VERSION = 1
+const LAYOUT_VERSION = 2
 const HEADER_ROOT = 2
 const HEADER_CAPACITY = 3
 const HEADER_READERS = 16
@@ -94,7 +95,7 @@ export function readerWord(reader: number): number {
 // ---- root ----
 
 /** Words of a root. */
-export const ROOT_WORDS = 4
+export const ROOT_WORDS = 5
 
 export function rootTrie(words: Int32Array, root: number): number {
   return words[root]
@@ -109,6 +110,10 @@ export function rootSerial(words: Int32Array, root: number): number {
 export function rootNameCount(words: Int32Array, root: number): number {
   return words[root + 3]
 }
+/** Whether a name that the version lacks does not exist. */
+export function rootIsComplete(words: Int32Array, root: number): boolean {
+  return words[root + 4] !== 0
+}
 export function writeRoot(
   words: Int32Array,
   root: number,
@@ -116,11 +121,13 @@ export function writeRoot(
   version: number,
   serial: number,
   names: number,
+  complete: boolean,
 ) {
   words[root] = trie
   words[root + 1] = version
   words[root + 2] = serial | 0
   words[root + 3] = names
+  words[root + 4] = complete ? 1 : 0
 }
 
 // ---- trie node ----

@@ -8,7 +8,7 @@ import assert from 'node:assert'
 import { keyMeta, NO_ZONE } from '../dns/key.ts'
 import { FOLD, wireOfLabels } from '../dns/name.ts'
 import { Query, sealKey } from '../dns/question.ts'
-import { Allocator, RegionFullError } from './allocator.ts'
+import { Allocator, PART_WORDS_LOG2, RegionFullError, type SavedAllocator } from './allocator.ts'
 import { type BlockBuilder, forEachTarget } from './block.ts'
 import {
   addNameChildren,
@@ -27,10 +27,13 @@ import {
   nameZone,
   type Region,
   ROOT_WORDS,
+  rootIsComplete,
+  rootTrie,
   rootWord,
   writeName,
   writeRoot,
 } from './layout.ts'
+import { Log } from './log.ts'
 import { find } from './lookup.ts'
 import { allHavePassed } from './reader.ts'
 import { Trie } from './trie.ts'
@@ -52,6 +55,17 @@ export interface IndexStats {
   readonly limboBytes: number
 }
 
+/** What a writer knows beside the region's own content, between two transactions. */
+export interface SavedWriter {
+  readonly allocator: SavedAllocator
+  readonly version: number
+  readonly names: number
+  readonly root: number
+  readonly zoneCount: number
+  /** ref, size of what no version reaches any more, but is not free yet. */
+  readonly retired: Int32Array
+}
+
 interface Limbo {
   readonly version: number
   /** ref, size, ref, size, … */
@@ -60,36 +74,6 @@ interface Limbo {
 
 const RESERVE_SHIFT = 6 // 1/64 of the region
 const VERSION_MAX = 0x7fffffff
-
-/** A list of int32 that is filled and emptied again and again. */
-class Log {
-  #content = new Int32Array(1024)
-  length = 0
-
-  push(a: number, b?: number, c?: number): void {
-    if (this.length + 3 > this.#content.length) {
-      const grown = new Int32Array(this.#content.length * 2)
-      grown.set(this.#content)
-      this.#content = grown
-    }
-    this.#content[this.length++] = a
-    if (b !== undefined) this.#content[this.length++] = b
-    if (c !== undefined) this.#content[this.length++] = c
-  }
-
-  at(index: number): number {
-    return this.#content[index]
-  }
-
-  /** A view: valid until the next push(). */
-  content(): Int32Array {
-    return this.#content.subarray(0, this.length)
-  }
-
-  clear(): void {
-    this.length = 0
-  }
-}
 
 export class IndexWriter {
   readonly region: Region
@@ -104,6 +88,10 @@ export class IndexWriter {
   #publishedTop = 0
   #publishedNames = 0
   #inTransaction = false
+  /** The transaction cannot be aborted, and keeps no logs for that. */
+  #loading = false
+  /** What the published version says of itself. */
+  #publishedComplete = true
   // Logs of the transaction. They live as long as the writer, so that a transaction leaves no garbage behind.
   /** ref, size of what was allocated; -ref, size of what was given back: abort() frees the difference. */
   readonly #allocations = new Log()
@@ -132,11 +120,56 @@ export class IndexWriter {
     this.#trie = new Trie(region.words, {
       allocate: (size) => this.#allocate(size),
       free: (ref, size) => {
-        this.#allocations.push(-ref, size)
+        if (!this.#loading) this.#allocations.push(-ref, size)
         this.#allocator.free(ref, size)
       },
       retire: (ref, size) => this.#retired.push(ref, size),
     })
+  }
+
+  /** Goes on where the writer of a region with the same content stopped, with readers that hold nothing. */
+  static restore(region: Region, options: WriterOptions, saved: SavedWriter): IndexWriter {
+    const writer = new IndexWriter(region, options)
+    writer.#allocator.restore(saved.allocator)
+    writer.#version = saved.version
+    writer.#names = saved.names
+    writer.#publishedNames = saved.names
+    writer.#root = saved.root
+    writer.#publishedTop = rootTrie(region.words, saved.root)
+    writer.#trie.top = writer.#publishedTop
+    writer.#zoneCount = saved.zoneCount
+    writer.#publishedComplete = rootIsComplete(region.words, saved.root)
+    for (let i = 1; i < saved.retired.length; i += 2) writer.#limboWords += saved.retired[i]
+    writer.#free(saved.retired)
+    return writer
+  }
+
+  /** What restore() needs, beside the words of the region below `allocator.next`. */
+  save(): SavedWriter {
+    assert(!this.#inTransaction, 'nothing is half done')
+    return {
+      allocator: this.#allocator.save(),
+      version: this.#version,
+      names: this.#names,
+      root: this.#root,
+      zoneCount: this.#zoneCount,
+      retired: Int32Array.from(this.#limbo.flatMap(({ retired }) => [...retired])),
+    }
+  }
+
+  /** Between beginLoading() and publish(). */
+  get isLoading(): boolean {
+    return this.#loading
+  }
+
+  /** Nothing is half done: save() may be called. */
+  get isIdle(): boolean {
+    return !this.#inTransaction
+  }
+
+  /** A flag for each 2^PART_WORDS_LOG2 words of the region: set when something in them changes. Whoever reads it clears it. */
+  get changedParts(): Uint8Array {
+    return this.#allocator.changedParts
   }
 
   get stats(): IndexStats {
@@ -147,6 +180,27 @@ export class IndexWriter {
       reservedBytes: this.#allocator.reservedWords * 4,
       limboBytes: this.#limboWords * 4,
     }
+  }
+
+  /** Whether names that the next versions lack do not exist; true unless it is set. Takes effect with the next publish(). */
+  complete = true
+
+  /**
+   * What follows is one large transaction, cheaper than others: changed in place, and nothing remembered. It cannot be aborted:
+   * after a RegionFullError the writer is of no use. The transaction ends with publish().
+   */
+  beginLoading(): void {
+    assert(!this.#inTransaction || this.#loading, 'nothing is half done')
+    this.#begin()
+    this.#loading = true
+  }
+
+  /** While loading, from time to time: drops names that turned out to have no reason to exist. Refs of names made so far may be gone. */
+  sweepLoading(): void {
+    assert(this.#loading, 'loading')
+    this.#sweep()
+    this.#touched.clear()
+    this.#know(0, 0)
   }
 
   /**
@@ -230,15 +284,18 @@ export class IndexWriter {
    * @throws RegionFullError: nothing is published then, call abort()
    */
   publish(serial: number): number {
+    if (this.complete !== this.#publishedComplete) this.#begin()
     if (!this.#inTransaction) return 0
     this.#sweep()
     const root = this.#allocate(ROOT_WORDS)
     assert(this.#trie.top !== 0, 'a version has a trie')
-    writeRoot(this.#words, root, this.#trie.top, this.#version, serial, this.#names)
+    writeRoot(this.#words, root, this.#trie.top, this.#version, serial, this.#names, this.complete)
     if (this.#root !== 0) this.#retired.push(this.#root, ROOT_WORDS)
     // Last of all: a reader that loads the new root must find every word it leads to written.
     Atomics.store(this.#words, rootWord(), root)
+    this.#allocator.changedParts[0] = 1
     this.#root = root
+    this.#publishedComplete = this.complete
     this.#publishedTop = this.#trie.top
     this.#publishedNames = this.#names
     if (this.#retired.length > 0) {
@@ -255,9 +312,11 @@ export class IndexWriter {
   /** Drops everything since the last publication. Names returned since then are no longer valid. */
   abort(): void {
     if (!this.#inTransaction) return
+    assert(!this.#loading, 'loading cannot be aborted')
     const log = this.#counterLog.content()
     // A name that this transaction made and dropped again may be anything by now, but only something that is freed below.
     for (let i = log.length - 3; i >= 0; i -= 3) {
+      this.#allocator.changedParts[log[i] >> PART_WORDS_LOG2] = 1
       addNameChildren(this.#words, log[i], -log[i + 1])
       addNameUses(this.#words, log[i], -log[i + 2])
     }
@@ -302,6 +361,7 @@ export class IndexWriter {
 
   #endTransaction(): void {
     this.#inTransaction = false
+    this.#loading = false
     this.#know(0, 0)
     this.#allocations.clear()
     this.#retired.clear()
@@ -325,14 +385,15 @@ export class IndexWriter {
       ref = this.#allocator.allocate(size)
       if (ref === 0) throw new RegionFullError(this.#words.length)
     }
-    this.#allocations.push(ref, size)
+    if (!this.#loading) this.#allocations.push(ref, size)
     return ref
   }
 
   #count(name: number, children: number, uses: number): void {
+    this.#allocator.changedParts[name >> PART_WORDS_LOG2] = 1
     addNameChildren(this.#words, name, children)
     addNameUses(this.#words, name, uses)
-    this.#counterLog.push(name, children, uses)
+    if (!this.#loading) this.#counterLog.push(name, children, uses)
   }
 
   #replaceBlock(name: number, old: number, block: number): void {

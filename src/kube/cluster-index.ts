@@ -5,12 +5,22 @@ import { labelsOfText } from '../dns/name.ts'
 import { RegionFullError } from '../index/allocator.ts'
 import type { IndexWriter } from '../index/writer.ts'
 import { canonicalAddress } from './address.ts'
-import { ClusterState, namespaceOf, type Published, sameValue } from './cluster-state.ts'
+import {
+  ClusterState,
+  nameOf,
+  namespaceOf,
+  type PackedSlices,
+  type Published,
+  sameSlices,
+  unpackSlices,
+} from './cluster-state.ts'
+import { eachPair, sameClaim, sameLabels, sameRecords, takeOut } from './difference.ts'
 import { endpointLabel } from './endpoint-label.ts'
 import { emptyOwner } from './endpoint-names.ts'
-import type { ClusterObjects, EndpointSlice, Pod, Service, ServiceImport } from './objects.ts'
+import type { ClusterObjects, EndpointSlice } from './objects.ts'
+import { type Packed, unpackImport, unpackPod, unpackService } from './packed.ts'
 import { type NameServer, RecordWriter, type WritableZone } from './record-writer.ts'
-import type { Labels, OwnerRecords, ReverseClaim } from './records.ts'
+import type { OwnerRecords, ReverseClaim } from './records.ts'
 import {
   importRecords,
   namespaceRecords,
@@ -43,17 +53,17 @@ export interface Flush {
   readonly touched: number
 }
 
-const LOAD_CHUNK = 8 // objects to a publication while nobody is answered yet: bounds what a transaction remembers
+const LOAD_CHUNK = 64 // objects between two looks for names without reason to exist
 
 /** What the schema makes of a Service and its slices. */
 interface Made {
-  readonly object: Service | undefined
-  readonly slices: readonly EndpointSlice[]
+  readonly object: Packed | undefined
+  readonly slices: PackedSlices
   readonly records: readonly OwnerRecords[]
   readonly claims: readonly ReverseClaim[]
 }
 
-const NOTHING_MADE: Made = { object: undefined, slices: [], records: [], claims: [] }
+const NOTHING_MADE: Made = { object: undefined, slices: new Map(), records: [], claims: [] }
 const ALIASED: ReadonlySet<string> = new Set(['default/openshift', 'default/kubernetes']) // have a second name
 const REFUSALS_MAX = 8 // of one flush: without room, trying everything would take long
 const RECENT_MAX = 64 // Services
@@ -116,28 +126,66 @@ export class ClusterIndex {
     this.state.replace(objects)
   }
 
+  /** Whether a name that the index lacks does not exist: false until the objects are known to be all there are. */
+  get complete(): boolean {
+    return this.#writer.complete
+  }
+  /** Takes effect with the next flush(). */
+  set complete(complete: boolean) {
+    this.#writer.complete = complete
+  }
+
   /**
    * Brings the index up to date with everything that changed, in one publication.
    * @param nowMs    time of the change, becomes the serial
-   * @param loading  nobody is answered yet: publish in pieces, which takes less memory
+   * @param loading  much has changed, or load() has been called: cheaper, but an index without room is of no use afterwards
    * @throws RegionFullError: there is no room for all of it. What is published is the last version, and each Service that
    *   there was room for by itself. The rest counts as changed still, and is tried again with the next flush
    */
   flush(nowMs: number, loading = false): Flush {
     const touched = this.state.changeCount
-    if (touched === 0) return { version: 0, touched }
+    if (loading) {
+      this.#writer.beginLoading()
+      return { version: this.#writeAll(nowMs), touched }
+    }
+    if (touched === 0) return { version: this.#publish(nowMs), touched }
     try {
-      return { version: this.#tryAll(nowMs, loading), touched }
+      return { version: this.#tryAll(nowMs), touched }
     } catch (error) {
-      if (!(error instanceof RegionFullError) || loading || !this.#writeWhatFits(nowMs)) throw error
+      if (!(error instanceof RegionFullError) || !this.#writeWhatFits(nowMs)) throw error
       // Together they took more room than one after another.
-      return { version: this.#tryAll(nowMs, false), touched }
+      return { version: this.#tryAll(nowMs), touched }
     }
   }
 
-  #tryAll(nowMs: number, loading: boolean): number {
+  /**
+   * Writes some of what has changed ahead of flush(), which then needs `loading`: changed namespaces, and of `keys` the Services that
+   * have changed. Nothing is published. @throws RegionFullError: the index is of no use then
+   */
+  load(keys: Iterable<string>): void {
+    const { state } = this
+    this.#writer.beginLoading()
+    for (const [namespace, wasExposed] of state.changedNamespaces) this.#writeNamespace(namespace, wasExposed)
+    state.settleNamespaces()
+    const written: string[] = []
+    for (const key of keys) {
+      const published = state.changedServices.get(key)
+      if (published === undefined || ALIASED.has(key)) continue
+      this.#writeService(key, published)
+      written.push(key)
+    }
+    state.settleServices(written)
+    this.#sweepLoading()
+  }
+
+  #sweepLoading(): void {
+    this.#writer.sweepLoading()
+    this.#records.forgetNames()
+  }
+
+  #tryAll(nowMs: number): number {
     try {
-      const version = this.#writeAll(nowMs, loading)
+      const version = this.#writeAll(nowMs)
       this.#refused.clear()
       return version
     } catch (error) {
@@ -146,18 +194,14 @@ export class ClusterIndex {
     }
   }
 
-  #writeAll(nowMs: number, loading: boolean): number {
+  #writeAll(nowMs: number): number {
     const { state } = this
     for (const [namespace, wasExposed] of state.changedNamespaces) this.#writeNamespace(namespace, wasExposed)
     const alias = this.#writeAlias()
-    let written: string[] = []
+    let written = 0
     for (const [key, published] of state.changedServices) {
       this.#writeService(key, published)
-      if (!loading || written.push(key) < LOAD_CHUNK) continue
-      this.#publish(nowMs)
-      state.settleServices(written)
-      this.#alias = alias
-      written = []
+      if (this.#writer.isLoading && ++written % LOAD_CHUNK === 0) this.#sweepLoading()
     }
     for (const [key, published] of state.changedImports) this.#writeImport(key, published)
     const podCounts = this.#writePods()
@@ -181,7 +225,7 @@ export class ClusterIndex {
     const isChanged = (key: string): boolean => state.changedServices.has(key) && !ALIASED.has(key)
     const [gone, there] = [false, true].map((exists) =>
       [...state.changedServices.keys()].filter(
-        (key) => isChanged(key) && state.services.has(key) === exists && !this.#refused.has(key),
+        (key) => isChanged(key) && state.hasService(key) === exists && !this.#refused.has(key),
       ),
     )
     let refusals = 0
@@ -227,18 +271,18 @@ export class ClusterIndex {
     }
   }
 
-  #writeService(key: string, published: Published<Service>): void {
-    const fresh = this.state.services.get(key)
-    const slices = this.state.slicesOf(key)
-    const isExposed = this.state.isExposed(namespaceOf(key))
+  #writeService(key: string, published: Published): void {
+    const { state } = this
+    const fresh = state.get('services', namespaceOf(key), nameOf(key))
+    const slices = state.slicesOf(key)
     const { object } = published
     const old =
       object !== undefined && published.exposed ? this.#recordsOf(key, object, published.slices, false) : NOTHING_MADE
-    const isShown = fresh !== undefined && isExposed
+    const isShown = fresh !== undefined && state.isExposed(namespaceOf(key))
     const made = isShown ? this.#recordsOf(key, fresh, slices, object !== undefined) : NOTHING_MADE
     for (const zone of this.#serviceZones) this.#writeDifference(zone, old.records, made.records)
     this.#writeClaims(old.claims, made.claims)
-    if (isShown && this.#isNameServer(slices)) this.#nameServerServices.add(key)
+    if (isShown && this.#isNameServer(key)) this.#nameServerServices.add(key)
     else this.#nameServerServices.delete(key)
   }
 
@@ -246,11 +290,16 @@ export class ClusterIndex {
    * What the schema makes of a Service. With `remember`, it is kept for a while: where there was a change, the next often comes
    * soon. What is only loaded is not, or all of it would grow old in the heap.
    */
-  #recordsOf(key: string, object: Service, slices: readonly EndpointSlice[], remember: boolean): Made {
-    const { schema } = this.#options
+  #recordsOf(key: string, object: Packed, slices: PackedSlices, remember: boolean): Made {
     const recent = this.#recent.get(key)
-    if (recent !== undefined && recent.object === object && recent.slices === slices) return recent
-    const made = { object, slices, ...serviceRecordsAndClaims(object, slices, schema) }
+    if (recent !== undefined && recent.object === object && sameSlices(recent.slices, slices)) return recent
+    const namespace = namespaceOf(key)
+    const service = unpackService(namespace, nameOf(key), object)
+    const made = {
+      object,
+      slices,
+      ...serviceRecordsAndClaims(service, unpackSlices(namespace, slices), this.#options.schema),
+    }
     if (!remember) return made
     this.#recent.delete(key)
     this.#recent.set(key, made)
@@ -258,15 +307,17 @@ export class ClusterIndex {
     return made
   }
 
-  #writeImport(key: string, published: Published<ServiceImport>): void {
+  #writeImport(key: string, published: Published): void {
     const { schema } = this.#options
-    const fresh = this.state.imports.get(key)
-    const slices = this.state.slicesOfImport(key)
-    const { object } = published
-    const oldRecords = object !== undefined && published.exposed ? importRecords(object, published.slices, schema) : []
-    const isShown = fresh !== undefined && this.state.isExposed(namespaceOf(key))
-    const newRecords = isShown ? importRecords(fresh, slices, schema) : []
-    for (const zone of this.#importZones) this.#writeDifference(zone, oldRecords, newRecords)
+    const namespace = namespaceOf(key)
+    const recordsOf = (object: Packed | undefined, slices: PackedSlices, exposed: boolean): readonly OwnerRecords[] =>
+      object === undefined || !exposed
+        ? []
+        : importRecords(unpackImport(namespace, nameOf(key), object), unpackSlices(namespace, slices), schema)
+    const old = recordsOf(published.object, published.slices, published.exposed)
+    const fresh = this.state.get('imports', namespace, nameOf(key))
+    const made = recordsOf(fresh, this.state.slicesOfImport(key), this.state.isExposed(namespace))
+    for (const zone of this.#importZones) this.#writeDifference(zone, old, made)
   }
 
   #writeDifference(zone: WritableZone, before: readonly OwnerRecords[], after: readonly OwnerRecords[]): void {
@@ -309,16 +360,12 @@ export class ClusterIndex {
   #writePods(): ReadonlyMap<string, number> {
     const counts = new Map<string, number>()
     if (this.#options.schema.pods !== 'verified') return counts
-    const count = (pod: Pod | undefined, exposed: boolean, change: number): void => {
-      if (pod === undefined || !exposed) return
-      for (const address of pod.addresses) {
-        const owner = `${dashedPodAddress(address)}.${pod.namespace}`
-        counts.set(owner, (counts.get(owner) ?? this.#podCounts.get(owner) ?? 0) + change)
-      }
-    }
     for (const [key, { object, exposed }] of this.state.changedPods) {
-      count(object, exposed, -1)
-      count(this.state.pods.get(key), this.state.isExposed(namespaceOf(key)), 1)
+      const namespace = namespaceOf(key)
+      if (exposed) this.#countPod(counts, namespace, object, -1)
+      if (this.state.isExposed(namespace)) {
+        this.#countPod(counts, namespace, this.state.get('pods', namespace, nameOf(key)), 1)
+      }
     }
     for (const [key, pods] of counts) {
       if (this.#podCounts.has(key) === pods > 0) continue
@@ -333,16 +380,21 @@ export class ClusterIndex {
     return counts
   }
 
+  #countPod(counts: Map<string, number>, namespace: string, pod: Packed | undefined, change: number): void {
+    if (pod === undefined) return
+    for (const address of unpackPod(namespace, '', pod).addresses) {
+      const owner = `${dashedPodAddress(address)}.${namespace}`
+      counts.set(owner, (counts.get(owner) ?? this.#podCounts.get(owner) ?? 0) + change)
+    }
+  }
+
   #writeAlias(): OwnerRecords[] {
     const { schema } = this.#options
     if (schema.okd === null || !schema.okd.openshiftAlias || !this.#dirtyAlias()) return this.#alias
-    const key = this.state.services.has('default/openshift') ? 'default/openshift' : 'default/kubernetes'
-    const service = this.state.isExposed('default') ? this.state.services.get(key) : undefined
-    const slices = this.state.slicesOf(key)
-    const alias = service === undefined ? [] : openshiftAlias(service, slices, schema)
+    const alias = this.#aliasRecords()
     for (const zone of this.#serviceZones) {
       // A Service default/openshift writes that name itself.
-      const before = this.state.services.has('default/openshift')
+      const before = this.state.hasService('default/openshift')
         ? this.#alias.filter(({ owner }) => owner[0] !== 'openshift')
         : this.#alias
       this.#writeDifference(zone, before, alias)
@@ -350,16 +402,28 @@ export class ClusterIndex {
     return alias
   }
 
+  #aliasRecords(): OwnerRecords[] {
+    const key = this.state.hasService('default/openshift') ? 'default/openshift' : 'default/kubernetes'
+    const service = this.state.isExposed('default') ? this.state.service(key) : undefined
+    if (service === undefined) return []
+    return openshiftAlias(service, unpackSlices('default', this.state.slicesOf(key)), this.#options.schema)
+  }
+
   #dirtyAlias(): boolean {
     for (const key of ALIASED) if (this.state.changedServices.has(key)) return true
     return false
   }
 
-  #isNameServer(slices: readonly EndpointSlice[]): boolean {
+  /** Has the Service an endpoint that this server listens on? */
+  #isNameServer(key: string): boolean {
     if (this.#listenAddresses.size === 0) return false
-    return slices.some((slice) =>
+    return this.#slicesOf(key).some((slice) =>
       slice.endpoints.some(({ address }) => this.#listenAddresses.has(canonicalAddress(address))),
     )
+  }
+
+  #slicesOf(key: string): EndpointSlice[] {
+    return unpackSlices(namespaceOf(key), this.state.slicesOf(key))
   }
 
   /** NS of every apex and ns.dns of every zone (cluster DNS reference: the Services whose endpoints this server is). */
@@ -380,13 +444,13 @@ export class ClusterIndex {
   }
 
   #serversOf(key: string): NameServer[] {
-    const service = this.state.services.get(key)
+    const service = this.state.service(key)
     if (service === undefined) return []
     const owner = [service.name, service.namespace, 'svc']
     if (service.kind === 'ClusterIP') return [{ target: owner, addresses: service.clusterIPs }]
     if (service.kind !== 'Headless') return []
     const addresses = new Map<string, Set<string>>()
-    for (const slice of this.state.slicesOf(key)) {
+    for (const slice of this.#slicesOf(key)) {
       for (const endpoint of slice.endpoints) {
         const address = canonicalAddress(endpoint.address)
         const label = endpointLabel(endpoint, this.#options.schema)
@@ -404,48 +468,4 @@ function dashedPodAddress(address: string): string {
 function addressOfLabel(label: string): string {
   const dashes = label.match(/-/g)?.length ?? 0
   return label.replaceAll('-', dashes === 3 && !label.includes('--') ? '.' : ':')
-}
-
-/** Shows `match` what stands in the same place of both lists. @returns what it did not take for the same, or had no pair */
-function eachPair<T>(
-  before: readonly T[],
-  after: readonly T[],
-  match: (before: T, after: T) => boolean,
-): { before: T[]; after: T[] } {
-  const moved: { before: T[]; after: T[] } = { before: [], after: [] }
-  for (let i = 0; i < before.length || i < after.length; i++) {
-    if (i < before.length && i < after.length && match(before[i], after[i])) continue
-    if (i < before.length) moved.before.push(before[i])
-    if (i < after.length) moved.after.push(after[i])
-  }
-  return moved
-}
-
-function sameLabels(a: Labels, b: Labels): boolean {
-  if (a.length !== b.length) return false
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false
-  return true
-}
-
-function sameClaim(a: ReverseClaim, b: ReverseClaim): boolean {
-  return a.address === b.address && a.rank === b.rank && a.createdAt === b.createdAt && sameLabels(a.target, b.target)
-}
-
-/** The first element that fits, which is no longer in the list then. */
-function takeOut<T>(list: T[] | undefined, fits: (element: T) => boolean): T | undefined {
-  if (list === undefined) return undefined
-  const at = list.findIndex(fits)
-  return at < 0 ? undefined : list.splice(at, 1)[0]
-}
-
-function sameRecords(a: OwnerRecords, b: OwnerRecords): boolean {
-  return (
-    a.srvWeight === b.srvWeight &&
-    a.cname === b.cname &&
-    a.wildcard === b.wildcard &&
-    a.addressBelow === b.addressBelow &&
-    sameValue(a.addresses, b.addresses) &&
-    sameValue(a.srv, b.srv) &&
-    sameValue(a.txt, b.txt)
-  )
 }

@@ -1,74 +1,136 @@
-// The cluster's objects, and what has changed since the index was last brought up to date with them.
-// Not here: what names they make, and writing those (cluster-index.ts).
+// The cluster's objects, and what has changed since the index was last brought up to date with them. Objects are kept packed
+// (packed.ts), namespace by namespace: a million endpoints take 20 MB, and a namespace that comes or goes costs no more than
+// its own Services. Not here: what names objects make, and writing those (cluster-index.ts).
 
 import type { ClusterObjects, EndpointSlice, Pod, Service, ServiceImport } from './objects.ts'
+import {
+  KEEP,
+  type Packed,
+  packedSliceImport,
+  packedSliceService,
+  packImport,
+  packPod,
+  packService,
+  packSlice,
+  unpackImport,
+  unpackPod,
+  unpackService,
+  unpackSlice,
+} from './packed.ts'
+
+/** Kinds of objects that live in namespaces. */
+export type Kind = 'services' | 'imports' | 'slices' | 'pods'
+
+/** Slices of one Service or import, by name, in order of their names. */
+export type PackedSlices = ReadonlyMap<string, Packed>
 
 /** An object as the index has it: as it was when the last flush ended. */
-export interface Published<T> {
+export interface Published {
   /** undefined: it was not there. */
-  readonly object: T | undefined
+  readonly object: Packed | undefined
   /** Those of a Service or an import; of a Pod none. */
-  readonly slices: readonly EndpointSlice[]
+  readonly slices: PackedSlices
   /** Its namespace was served. */
   readonly exposed: boolean
 }
 
-const NO_SLICES: readonly EndpointSlice[] = []
+const NO_SLICES: PackedSlices = new Map()
 
-/** Keys of all maps but those of namespaces are `namespace/name`. */
+/** What is in one namespace. Maps by name; `slicesOf` by the name of the Service: the names of its slices, in order. */
+class NamespaceObjects {
+  exists = false
+  readonly services = new Map<string, Packed>()
+  readonly imports = new Map<string, Packed>()
+  readonly slices = new Map<string, Packed>()
+  readonly pods = new Map<string, Packed>()
+  readonly slicesOf = new Map<string, string | readonly string[]>()
+  readonly importSlicesOf = new Map<string, string | readonly string[]>()
+
+  get isEmpty(): boolean {
+    return !this.exists && this.services.size + this.imports.size + this.slices.size + this.pods.size === 0
+  }
+}
+
+const NOTHING = new NamespaceObjects()
+
+/** Keys are `namespace/name`. Objects may come in any order: slices before their Service, all before their namespace. */
 export class ClusterState {
   readonly #allowed: ReadonlySet<string> | null
-  readonly #namespaces = new Set<string>()
-  readonly #services = new Map<string, Service>()
-  readonly #imports = new Map<string, ServiceImport>()
-  readonly #slices = new Map<string, EndpointSlice>()
-  readonly #pods = new Map<string, Pod>()
-  // The lists are never changed: what has been published refers to them.
-  readonly #slicesOf = new Map<string, readonly EndpointSlice[]>()
-  readonly #importSlicesOf = new Map<string, readonly EndpointSlice[]>()
-  // What changed, as the index has it.
-  readonly #changedServices = new Map<string, Published<Service>>()
-  readonly #changedImports = new Map<string, Published<ServiceImport>>()
-  readonly #changedNamespaces = new Map<string, boolean>()
-  readonly #changedPods = new Map<string, Published<Pod>>()
+  readonly #namespaces = new Map<string, NamespaceObjects>()
+  readonly #counts = { services: 0, imports: 0, slices: 0, pods: 0 }
+  // What changed, as the index has it. Maps that are emptied are made anew: what an old Map once held keeps garbage alive.
+  #changedServices = new Map<string, Published>()
+  #changedImports = new Map<string, Published>()
+  #changedNamespaces = new Map<string, boolean>()
+  #changedPods = new Map<string, Published>()
 
   /** `namespaces`: only these are exposed; null: all. */
   constructor(namespaces: readonly string[] | null) {
     this.#allowed = namespaces === null ? null : new Set(namespaces)
   }
 
-  get services(): ReadonlyMap<string, Service> {
-    return this.#services
+  /** Objects of a kind, exposed or not. */
+  count(kind: Kind): number {
+    return this.#counts[kind]
   }
-  get imports(): ReadonlyMap<string, ServiceImport> {
-    return this.#imports
+
+  /** Names of the namespaces that exist. */
+  *namespaces(): Iterable<string> {
+    for (const [name, { exists }] of this.#namespaces) if (exists) yield name
   }
-  get pods(): ReadonlyMap<string, Pod> {
-    return this.#pods
+
+  /** All objects of a kind: namespace, name, packed form. */
+  *objects(kind: Kind): Iterable<[namespace: string, name: string, packed: Packed]> {
+    for (const [namespace, objects] of this.#namespaces) {
+      for (const [name, packed] of objects[kind]) yield [namespace, name, packed]
+    }
+  }
+
+  /** An object, packed. */
+  get(kind: Kind, namespace: string, name: string): Packed | undefined {
+    return this.#in(namespace)[kind].get(name)
+  }
+
+  service(key: string): Service | undefined {
+    return this.#unpacked('services', key, unpackService)
+  }
+  import(key: string): ServiceImport | undefined {
+    return this.#unpacked('imports', key, unpackImport)
+  }
+  pod(key: string): Pod | undefined {
+    return this.#unpacked('pods', key, unpackPod)
+  }
+  hasService(key: string): boolean {
+    return this.#in(namespaceOf(key)).services.has(nameOf(key))
   }
   /** Slices of a Service, whether or not that exists. */
-  slicesOf(key: string): readonly EndpointSlice[] {
-    return this.#slicesOf.get(key) ?? NO_SLICES
+  slicesOf(key: string): PackedSlices {
+    const objects = this.#in(namespaceOf(key))
+    return packedSlices(objects, objects.slicesOf.get(nameOf(key)))
   }
-  slicesOfImport(key: string): readonly EndpointSlice[] {
-    return this.#importSlicesOf.get(key) ?? NO_SLICES
+  slicesOfImport(key: string): PackedSlices {
+    const objects = this.#in(namespaceOf(key))
+    return packedSlices(objects, objects.importSlicesOf.get(nameOf(key)))
+  }
+  hasNamespace(namespace: string): boolean {
+    return this.#in(namespace).exists
   }
   /** Whether names of the namespace exist at all. */
   isExposed(namespace: string): boolean {
-    return this.#namespaces.has(namespace) && (this.#allowed === null || this.#allowed.has(namespace))
+    return this.#in(namespace).exists && (this.#allowed === null || this.#allowed.has(namespace))
   }
 
-  get changedServices(): ReadonlyMap<string, Published<Service>> {
+  get changedServices(): ReadonlyMap<string, Published> {
     return this.#changedServices
   }
-  get changedImports(): ReadonlyMap<string, Published<ServiceImport>> {
+  get changedImports(): ReadonlyMap<string, Published> {
     return this.#changedImports
   }
   /** With each: whether the index has it. */
   get changedNamespaces(): ReadonlyMap<string, boolean> {
     return this.#changedNamespaces
   }
-  get changedPods(): ReadonlyMap<string, Published<Pod>> {
+  get changedPods(): ReadonlyMap<string, Published> {
     return this.#changedPods
   }
   get changeCount(): number {
@@ -79,114 +141,133 @@ export class ClusterState {
   /** The index has these Services as they are now. */
   settleServices(keys: Iterable<string>): void {
     for (const key of keys) this.#changedServices.delete(key)
+    if (this.#changedServices.size === 0) this.#changedServices = new Map()
+  }
+
+  /** The index has all namespaces as they are now. */
+  settleNamespaces(): void {
+    if (this.#changedNamespaces.size > 0) this.#changedNamespaces = new Map()
   }
 
   /** The index has everything as it is now. */
   settle(): void {
-    this.#changedServices.clear()
-    this.#changedImports.clear()
-    this.#changedNamespaces.clear()
-    this.#changedPods.clear()
+    if (this.#changedServices.size > 0) this.#changedServices = new Map()
+    if (this.#changedImports.size > 0) this.#changedImports = new Map()
+    this.settleNamespaces()
+    if (this.#changedPods.size > 0) this.#changedPods = new Map()
   }
 
   /** Takes `objects` for the whole state of the cluster; what differs from the last state has changed. */
   replace(objects: ClusterObjects): void {
-    const changed = new Set(objects.namespaces).symmetricDifference(this.#namespaces)
-    if (changed.size > 0) this.#changeNamespaces(changed)
-    eachDifference(this.#services, objects.services, (key, _, fresh) => this.#changeService(key, fresh))
-    eachDifference(this.#imports, objects.imports, (key, _, fresh) => this.#changeImport(key, fresh))
-    const services = new Set<string>()
-    const imports = new Set<string>()
-    eachDifference(this.#slices, objects.slices, (key, old, fresh) => {
-      for (const slice of [old, fresh]) {
-        if (slice === undefined) continue
-        if (slice.serviceName !== '') services.add(serviceKey(slice))
-        if (slice.importName !== '') imports.add(importKey(slice))
-      }
-      put(this.#slices, key, fresh)
-    })
-    for (const key of services) this.#touchService(key)
-    for (const key of imports) this.#touchImport(key)
-    // In the order of the new state, whatever came before it.
-    regroup(this.#slicesOf, services, objects.slices, ({ serviceName }) => serviceName)
-    regroup(this.#importSlicesOf, imports, objects.slices, ({ importName }) => importName)
-    eachDifference(this.#pods, objects.pods, (key, _, fresh) => this.#changePod(key, fresh))
-  }
-
-  /** One namespace is there, or not any more. Takes time in proportion to all Services. */
-  setNamespace(name: string, exists: boolean): void {
-    if (this.#namespaces.has(name) !== exists) this.#changeNamespaces(new Set([name]))
-  }
-
-  /** One Service is as it is now; undefined: gone. `key`: `namespace/name`, as for all of these. */
-  setService(key: string, service: Service | undefined): void {
-    if (!sameValue(this.#services.get(key), service)) this.#changeService(key, service)
-  }
-
-  setImport(key: string, imported: ServiceImport | undefined): void {
-    if (!sameValue(this.#imports.get(key), imported)) this.#changeImport(key, imported)
-  }
-
-  setSlice(key: string, slice: EndpointSlice | undefined): void {
-    const old = this.#slices.get(key)
-    if (sameValue(old, slice)) return
-    const oldService = old === undefined || old.serviceName === '' ? '' : serviceKey(old)
-    const service = slice === undefined || slice.serviceName === '' ? '' : serviceKey(slice)
-    const oldImport = old === undefined || old.importName === '' ? '' : importKey(old)
-    const imported = slice === undefined || slice.importName === '' ? '' : importKey(slice)
-    for (const touched of new Set([oldService, service])) if (touched !== '') this.#touchService(touched)
-    for (const touched of new Set([oldImport, imported])) if (touched !== '') this.#touchImport(touched)
-    put(this.#slices, key, slice)
-    moveSlice(this.#slicesOf, oldService, old, service, slice)
-    moveSlice(this.#importSlicesOf, oldImport, old, imported, slice)
-  }
-
-  setPod(key: string, pod: Pod | undefined): void {
-    if (!sameValue(this.#pods.get(key), pod)) this.#changePod(key, pod)
-  }
-
-  /** Turns those of `changed` that exist into ones that do not, and the other way round. */
-  #changeNamespaces(changed: ReadonlySet<string>): void {
-    for (const name of changed) {
-      if (!this.#changedNamespaces.has(name)) this.#changedNamespaces.set(name, this.isExposed(name))
+    for (const namespace of [...this.namespaces()]) {
+      if (!objects.namespaces.has(namespace)) this.setNamespace(namespace, false)
     }
-    for (const [key, service] of this.#services) if (changed.has(service.namespace)) this.#touchService(key)
-    for (const [key, imported] of this.#imports) if (changed.has(imported.namespace)) this.#touchImport(key)
-    for (const [key, pod] of this.#pods) if (changed.has(pod.namespace)) this.#touchPod(key)
-    for (const name of changed) if (!this.#namespaces.delete(name)) this.#namespaces.add(name)
+    for (const namespace of objects.namespaces) this.setNamespace(namespace, true)
+    this.#replaceKind('services', objects.services, packService)
+    this.#replaceKind('imports', objects.imports, packImport)
+    this.#replaceKind('slices', objects.slices, packSlice)
+    this.#replaceKind('pods', objects.pods, packPod)
   }
 
-  #changeService(key: string, fresh: Service | undefined): void {
-    this.#touchService(key)
-    put(this.#services, key, fresh)
+  #replaceKind<T>(kind: Kind, after: ReadonlyMap<string, T>, pack: (object: T) => Packed): void {
+    const gone: [string, string][] = []
+    for (const [namespace, name] of this.objects(kind)) {
+      if (!after.has(`${namespace}/${name}`)) gone.push([namespace, name])
+    }
+    for (const [namespace, name] of gone) this.set(kind, namespace, name, '')
+    for (const [key, object] of after) this.set(kind, namespaceOf(key), nameOf(key), pack(object))
   }
 
-  #changeImport(key: string, fresh: ServiceImport | undefined): void {
-    this.#touchImport(key)
-    put(this.#imports, key, fresh)
+  /** One namespace is there, or not any more. */
+  setNamespace(namespace: string, exists: boolean): void {
+    const objects = this.#in(namespace)
+    if (objects.exists === exists) return
+    if (!this.#changedNamespaces.has(namespace)) this.#changedNamespaces.set(namespace, this.isExposed(namespace))
+    for (const name of objects.services.keys()) this.#touchService(`${namespace}/${name}`)
+    for (const name of objects.imports.keys()) this.#touchImport(`${namespace}/${name}`)
+    for (const name of objects.pods.keys()) this.#touchPod(`${namespace}/${name}`)
+    this.#make(namespace).exists = exists
+    this.#drop(namespace)
   }
 
-  #changePod(key: string, fresh: Pod | undefined): void {
-    this.#touchPod(key)
-    put(this.#pods, key, fresh)
+  /**
+   * One object is as it is now.
+   * @param packed  '': it is gone; KEEP: it is what it was
+   * @returns whether that is news
+   */
+  set(kind: Kind, namespace: string, name: string, packed: Packed): boolean {
+    const old = this.get(kind, namespace, name)
+    if (packed === KEEP || (old ?? '') === packed) return false
+    if (kind === 'slices') this.#setSlice(namespace, name, old ?? '', packed)
+    else {
+      const key = `${namespace}/${name}`
+      if (kind === 'services') this.#touchService(key)
+      else if (kind === 'imports') this.#touchImport(key)
+      else this.#touchPod(key)
+      this.#put(kind, namespace, name, packed)
+    }
+    this.#drop(namespace)
+    return true
+  }
+
+  #setSlice(namespace: string, name: string, old: Packed, packed: Packed): void {
+    const oldService = old === '' ? '' : packedSliceService(old)
+    const service = packed === '' ? '' : packedSliceService(packed)
+    const oldImport = old === '' ? '' : packedSliceImport(old)
+    const imported = packed === '' ? '' : packedSliceImport(packed)
+    for (const touched of [oldService, service]) if (touched !== '') this.#touchService(`${namespace}/${touched}`)
+    for (const touched of [oldImport, imported]) if (touched !== '') this.#touchImport(`${namespace}/${touched}`)
+    this.#put('slices', namespace, name, packed)
+    const objects = this.#make(namespace)
+    moveSlice(objects.slicesOf, name, oldService, service)
+    moveSlice(objects.importSlicesOf, name, oldImport, imported)
+  }
+
+  #put(kind: Kind, namespace: string, name: string, packed: Packed): void {
+    const map = this.#make(namespace)[kind]
+    const before = map.size
+    if (packed === '') map.delete(name)
+    else map.set(name, packed)
+    this.#counts[kind] += map.size - before
   }
 
   #touchService(key: string): void {
     if (this.#changedServices.has(key)) return
-    const exposed = this.isExposed(namespaceOf(key))
-    this.#changedServices.set(key, { object: this.#services.get(key), slices: this.slicesOf(key), exposed })
+    this.#changedServices.set(key, this.#published('services', key, this.slicesOf(key)))
   }
 
   #touchImport(key: string): void {
     if (this.#changedImports.has(key)) return
-    const exposed = this.isExposed(namespaceOf(key))
-    this.#changedImports.set(key, { object: this.#imports.get(key), slices: this.slicesOfImport(key), exposed })
+    this.#changedImports.set(key, this.#published('imports', key, this.slicesOfImport(key)))
   }
 
   #touchPod(key: string): void {
     if (this.#changedPods.has(key)) return
-    const exposed = this.isExposed(namespaceOf(key))
-    this.#changedPods.set(key, { object: this.#pods.get(key), slices: NO_SLICES, exposed })
+    this.#changedPods.set(key, this.#published('pods', key, NO_SLICES))
+  }
+
+  #published(kind: Kind, key: string, slices: PackedSlices): Published {
+    const namespace = namespaceOf(key)
+    return { object: this.get(kind, namespace, nameOf(key)), slices, exposed: this.isExposed(namespace) }
+  }
+
+  #unpacked<T>(kind: Kind, key: string, unpack: (namespace: string, name: string, packed: Packed) => T): T | undefined {
+    const packed = this.get(kind, namespaceOf(key), nameOf(key))
+    return packed === undefined ? undefined : unpack(namespaceOf(key), nameOf(key), packed)
+  }
+
+  #in(namespace: string): NamespaceObjects {
+    return this.#namespaces.get(namespace) ?? NOTHING
+  }
+
+  #make(namespace: string): NamespaceObjects {
+    const objects = this.#namespaces.get(namespace) ?? new NamespaceObjects()
+    this.#namespaces.set(namespace, objects)
+    return objects
+  }
+
+  #drop(namespace: string): void {
+    if (this.#in(namespace).isEmpty) this.#namespaces.delete(namespace)
   }
 }
 
@@ -195,88 +276,37 @@ export function namespaceOf(key: string): string {
   return key.slice(0, key.indexOf('/'))
 }
 
-function serviceKey(slice: EndpointSlice): string {
-  return `${slice.namespace}/${slice.serviceName}`
+/** `name` of `namespace/name`. */
+export function nameOf(key: string): string {
+  return key.slice(key.indexOf('/') + 1)
 }
 
-function importKey(slice: EndpointSlice): string {
-  return `${slice.namespace}/${slice.importName}`
+/** The same objects under the same names. */
+export function sameSlices(a: PackedSlices, b: PackedSlices): boolean {
+  if (a.size !== b.size) return false
+  for (const [name, packed] of a) if (b.get(name) !== packed) return false
+  return true
 }
 
-function put<T>(map: Map<string, T>, key: string, value: T | undefined): void {
-  if (value === undefined) map.delete(key)
-  else map.set(key, value)
+export function unpackSlices(namespace: string, slices: PackedSlices): EndpointSlice[] {
+  return Array.from(slices, ([name, packed]) => unpackSlice(namespace, name, packed))
 }
 
-type SliceLists = Map<string, readonly EndpointSlice[]>
+function packedSlices({ slices }: NamespaceObjects, names: string | readonly string[] | undefined): PackedSlices {
+  if (names === undefined) return NO_SLICES
+  const list = typeof names === 'string' ? [names] : names
+  return new Map(list.map((name) => [name, slices.get(name)!]))
+}
 
-/** Makes the lists of `keys` anew out of all slices. `ownerOf`: name of the Service or import, '' for none. */
-function regroup(
-  lists: SliceLists,
-  keys: ReadonlySet<string>,
-  slices: ReadonlyMap<string, EndpointSlice>,
-  ownerOf: (slice: EndpointSlice) => string,
-): void {
-  if (keys.size === 0) return
-  const fresh = new Map<string, EndpointSlice[]>()
-  for (const slice of slices.values()) {
-    const owner = ownerOf(slice)
-    if (owner === '') continue
-    const key = `${slice.namespace}/${owner}`
-    if (!keys.has(key)) continue
-    const list = fresh.get(key)
-    if (list === undefined) fresh.set(key, [slice])
-    else list.push(slice)
+/** Takes slice `name` out of the list of `from` and into that of `to`; '' is nobody. */
+function moveSlice(lists: Map<string, string | readonly string[]>, name: string, from: string, to: string): void {
+  if (from === to) return
+  if (from !== '') {
+    const left = [lists.get(from)!].flat().filter((each) => each !== name)
+    if (left.length === 0) lists.delete(from)
+    else lists.set(from, left.length === 1 ? left[0] : left)
   }
-  for (const key of keys) put(lists, key, fresh.get(key))
-}
-
-/** Takes `old` out of the list of `oldOwner` and puts `slice` into that of `owner`: in the same place if it is the same. */
-function moveSlice(
-  lists: SliceLists,
-  oldOwner: string,
-  old: EndpointSlice | undefined,
-  owner: string,
-  slice: EndpointSlice | undefined,
-): void {
-  if (oldOwner === owner && old !== undefined && slice !== undefined) {
-    if (owner !== '')
-      put(
-        lists,
-        owner,
-        lists.get(owner)?.map((each) => (each === old ? slice : each)),
-      )
-    return
-  }
-  if (oldOwner !== '') {
-    const left = lists.get(oldOwner)?.filter((each) => each !== old)
-    put(lists, oldOwner, left?.length === 0 ? undefined : left)
-  }
-  if (owner !== '' && slice !== undefined) lists.set(owner, [...(lists.get(owner) ?? NO_SLICES), slice])
-}
-
-/** Calls `visit` with every key whose value was added, taken away or changed. */
-function eachDifference<T>(
-  before: ReadonlyMap<string, T>,
-  after: ReadonlyMap<string, T>,
-  visit: (key: string, before: T | undefined, after: T | undefined) => void,
-): void {
-  for (const [key, fresh] of after) {
-    const old = before.get(key)
-    if (old === undefined || (old !== fresh && !sameValue(old, fresh))) visit(key, old, fresh)
-  }
-  for (const [key, old] of before) if (!after.has(key)) visit(key, old, undefined)
-}
-
-/** Deep equality of plain data. */
-export function sameValue(a: unknown, b: unknown): boolean {
-  if (a === b) return true
-  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false
-  if (Array.isArray(a)) {
-    return Array.isArray(b) && a.length === b.length && a.every((value, i) => sameValue(value, b[i]))
-  }
-  const keys = Object.keys(a)
-  const record = b as Record<string, unknown>
-  if (keys.length !== Object.keys(b).length) return false
-  return keys.every((key) => sameValue((a as Record<string, unknown>)[key], record[key]))
+  if (to === '') return
+  const others = lists.get(to)
+  lists.set(to, others === undefined ? name : [others, name].flat().sort())
 }

@@ -47,6 +47,7 @@ import {
   nameOctets,
   nameWords,
   type Region,
+  rootIsComplete,
   rootSerial,
   rootTrie,
   rootVersion,
@@ -117,6 +118,8 @@ class IndexAnswerer implements Answerer {
   private trie = 0
   private version = 0
   private serial = 0
+  /** RCODE of a name that is missing. */
+  private missing = NXDOMAIN
   private rotation = 0
 
   constructor(source: AnswerSource, reader: number) {
@@ -147,6 +150,7 @@ class IndexAnswerer implements Answerer {
     this.version = root === 0 ? 0 : rootVersion(this.words, root)
     // As int32: a number above 2^31 - 1 would be allocated.
     this.serial = root === 0 ? 0 : rootSerial(this.words, root) | 0
+    this.missing = root !== 0 && rootIsComplete(this.words, root) ? NXDOMAIN : SERVFAIL
   }
 
   endBatch(): void {
@@ -197,7 +201,7 @@ class IndexAnswerer implements Answerer {
     if (this.trie === 0) return this.negative(packet, zone, SERVFAIL)
 
     const located = this.locate(query, zone)
-    if (located === MISSING) return this.negative(packet, zone, NXDOMAIN)
+    if (located === MISSING) return this.negative(packet, zone, this.missing)
     if (located === ADDRESS) return this.answerAddress(packet, zone)
     if (type === TYPE_SOA && query.labelCount === this.zones.labelCount(zone)) {
       if (appendSoa(response, packet, this.zoneOffset(zone), this.zones.ttl(zone), this.serial))
@@ -433,7 +437,7 @@ class IndexAnswerer implements Answerer {
       cname = block === 0 ? 0 : findRrset(words, block, TYPE_CNAME)
       if (cname !== 0) continue
       if (target.zone !== zone) return this.end(packet, NOERROR, true)
-      return this.brokenChain(packet, zone, begin, located === MISSING ? NXDOMAIN : NOERROR)
+      return this.brokenChain(packet, zone, begin, located === MISSING ? this.missing : NOERROR)
     }
   }
 
@@ -442,7 +446,7 @@ class IndexAnswerer implements Answerer {
     if (this.zones.keepsBrokenChains(zone)) return this.negative(packet, zone, rcode)
     response.at = begin
     response.answerCount = 0
-    return this.negative(packet, zone, NOERROR)
+    return this.negative(packet, zone, rcode === SERVFAIL ? SERVFAIL : NOERROR)
   }
 
   /** Is `name`, target of link `link`, the target of an earlier link? */

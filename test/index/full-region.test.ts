@@ -10,6 +10,7 @@ import { holdNewest, holdNothing } from '../../src/index/reader.ts'
 import { IndexWriter } from '../../src/index/writer.ts'
 import { ClusterIndex } from '../../src/kube/cluster-index.ts'
 import type { Endpoint, EndpointSlice, Service } from '../../src/kube/objects.ts'
+import { packService, packSlice } from '../../src/kube/packed.ts'
 import { PLAIN } from '../kube/schema-fixture.ts'
 import { existing, queryFor, read, write } from './oracle.ts'
 
@@ -68,13 +69,13 @@ function slice(name: string, octet: number, count: number): EndpointSlice {
 }
 
 function put(index: ClusterIndex, name: string, octet: number, count: number): void {
-  index.state.setService(`shop/${name}`, service(name))
-  index.state.setSlice(`shop/${name}`, slice(name, octet, count))
+  index.state.set('services', 'shop', name, packService(service(name)))
+  index.state.set('slices', 'shop', name, packSlice(slice(name, octet, count)))
 }
 
 function drop(index: ClusterIndex, name: string): void {
-  index.state.setService(`shop/${name}`, undefined)
-  index.state.setSlice(`shop/${name}`, undefined)
+  index.state.set('services', 'shop', name, '')
+  index.state.set('slices', 'shop', name, '')
 }
 
 const isFull = (error: unknown): boolean => {

@@ -103,3 +103,8 @@ export interface FeedOptions {
 export interface StopMessage {
   readonly type: 'stop'
 }
+
+/** To the feed thread, once for each `list-items` that has been worked off: no more than eight are on their way at a time. */
+export interface Ack {
+  readonly type: 'ack'
+}
