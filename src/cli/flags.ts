@@ -1,11 +1,15 @@
 // The command line: one table of flags for all commands. CoreDNS's single-dash spellings and double-dash ones mean the same.
+// Flags with an underscore are options of CoreDNS's `kubernetes` plugin, and take what those take.
+
+import { DurationError, parseDuration } from '../config/duration.ts'
+import { LabelSelector, LabelSelectorError } from '../kube/label-selector.ts'
 
 /** A command line that makes no sense. The process ends with code 2. */
 export class FlagError extends Error {
   readonly code = 'BAD_FLAG'
 }
 
-type FlagKind = 'text' | 'list' | 'switch' | 'onoff' | 'integer'
+type FlagKind = 'text' | 'list' | 'switch' | 'onoff' | 'integer' | 'number' | 'duration' | 'selector'
 
 interface FlagSpec {
   readonly kind: FlagKind
@@ -17,10 +21,19 @@ interface FlagSpec {
   readonly help: string
 }
 
+const NUMBER = /^(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?$/i
+const COUNT = [0, 2 ** 31 - 1] as const
+
 const FLAGS = {
   manifests: { kind: 'list', argument: 'PATH', help: 'file or folder of manifests or cluster dumps; repeatable' },
+  kubeconfig: { kind: 'text', argument: 'FILE', help: 'follow the cluster that this file names' },
+  context: { kind: 'text', argument: 'NAME', help: "context of the kubeconfig (the file's current one)" },
   'dns.port': { kind: 'integer', range: [0, 65535], argument: 'N', help: 'port to serve on (5353)' },
-  listen: { kind: 'list', argument: 'ADDR', help: 'address to serve on; repeatable (127.0.0.1 and ::1)' },
+  listen: {
+    kind: 'list',
+    argument: 'ADDR',
+    help: 'address to serve on; repeatable (127.0.0.1 and ::1; in a cluster all)',
+  },
   workers: { kind: 'integer', range: [1, 62], argument: 'N', help: 'query workers (one per usable core)' },
   transport: { kind: 'text', choices: ['auto', 'io', 'dgram'], argument: 'KIND', help: 'auto, io or dgram (auto)' },
   zone: { kind: 'list', argument: 'ZONE', help: 'forward zone; repeatable, the first is the primary (cluster.local)' },
@@ -32,6 +45,8 @@ const FLAGS = {
     help: 'Pod names: disabled, insecure or verified (insecure)',
   },
   namespaces: { kind: 'list', argument: 'A,B', help: 'only these namespaces exist; repeatable' },
+  namespace_labels: { kind: 'selector', argument: 'SELECTOR', help: 'only namespaces with such labels exist' },
+  labels: { kind: 'selector', argument: 'SELECTOR', help: 'only Services, EndpointSlices and Pods with such labels' },
   endpoint_pod_names: { kind: 'switch', help: 'endpoints without hostname are named after their Pod' },
   ignore: {
     kind: 'text',
@@ -53,6 +68,32 @@ const FLAGS = {
     kind: 'onoff',
     argument: 'on|off',
     help: 'with --okd: openshift.default.svc and local.dns (off)',
+  },
+  startup_timeout: { kind: 'duration', argument: 'TIME', help: 'serve after this time even if not all is known (5s)' },
+  apiserver_qps: { kind: 'number', argument: 'N', help: 'requests a second to the API server, 0 = default (100)' },
+  apiserver_burst: {
+    kind: 'integer',
+    range: COUNT,
+    argument: 'N',
+    help: 'requests at once beyond that, 0 = default (200)',
+  },
+  apiserver_max_inflight: {
+    kind: 'integer',
+    range: COUNT,
+    argument: 'N',
+    help: 'requests at the same time, watches included, 0 = any number (0)',
+  },
+  'page-size': { kind: 'integer', range: [1, 10000], argument: 'N', help: 'objects to a page of a list (500)' },
+  'streaming-lists': { kind: 'onoff', argument: 'on|off', help: 'ask for lists as streams where there are such (on)' },
+  'audit-interval': {
+    kind: 'duration',
+    argument: 'TIME',
+    help: 'compare all with the API server so often, 0 = never (5m)',
+  },
+  'state-dir': {
+    kind: 'text',
+    argument: 'DIR',
+    help: "folder for the last good state, or 'off' (/var/lib/peregrine or the user's)",
   },
   bufsize: { kind: 'integer', range: [512, 4096], argument: 'N', help: 'largest UDP response in octets (1232)' },
   'receive-buffer': {
@@ -89,7 +130,7 @@ export class Flags {
         continue
       }
       const [text, inline] = splitOnce(arg.replace(/^--?/, ''), '=')
-      if (!(text in FLAGS)) throw new FlagError(`unknown flag ${arg.split('=')[0]}`)
+      if (!Object.hasOwn(FLAGS, text)) throw new FlagError(`unknown flag ${arg.split('=')[0]}`)
       const name = text as FlagName
       const spec: FlagSpec = FLAGS[name]
       if (spec.kind === 'switch') {
@@ -113,8 +154,18 @@ export class Flags {
     return this.#values.get(name)?.at(-1) ?? byDefault
   }
 
-  integer(name: FlagName, byDefault: number): number {
+  number(name: FlagName, byDefault: number): number {
     return Number(this.text(name, String(byDefault)))
+  }
+
+  /** Milliseconds. */
+  duration(name: FlagName, byDefault: string): number {
+    return parseDuration(this.text(name, byDefault))
+  }
+
+  /** As client-go writes it; '' for everything. */
+  selector(name: FlagName): string {
+    return LabelSelector.parse(this.text(name, '')).toString()
   }
 
   isOn(name: FlagName, byDefault: boolean): boolean {
@@ -140,14 +191,40 @@ function checkedValue(name: FlagName, spec: FlagSpec, value: string): string {
   if (choices !== undefined && !choices.includes(value)) {
     throw new FlagError(`flag --${name} is ${choices.join(' or ')}, not '${value}'`)
   }
-  if (spec.kind === 'integer') {
-    const [least, most] = spec.range!
-    if (!/^\d+$/.test(value) || Number(value) < least || Number(value) > most) {
-      throw new FlagError(`flag --${name} is a number from ${least} to ${most}, not '${value}'`)
+  switch (spec.kind) {
+    case 'integer': {
+      const [least, most] = spec.range!
+      if (!/^\d+$/.test(value) || Number(value) < least || Number(value) > most) {
+        throw new FlagError(`flag --${name} is a number from ${least} to ${most}, not '${value}'`)
+      }
+      return value
     }
+    case 'number':
+      if (!NUMBER.test(value) || !Number.isFinite(Number(value))) {
+        throw new FlagError(`flag --${name} is a number, 0 or more, not '${value}'`)
+      }
+      return value
+    case 'duration':
+    case 'selector':
+      checkParsed(name, spec.kind, value)
+      return value
+    case 'list':
+      if (/^,*$/.test(value)) throw new FlagError(`flag --${name} needs a value`)
+      return value
+    default:
+      if (value === '') throw new FlagError(`flag --${name} needs a value`)
+      return value
   }
-  if (spec.kind === 'list' && value === '') throw new FlagError(`flag --${name} needs a value`)
-  return value
+}
+
+function checkParsed(name: FlagName, kind: 'duration' | 'selector', value: string): void {
+  try {
+    if (kind === 'selector') LabelSelector.parse(value)
+    else if (parseDuration(value) < 0) throw new DurationError(`a time cannot be less than 0: '${value}'`)
+  } catch (error) {
+    if (!(error instanceof DurationError || error instanceof LabelSelectorError)) throw error
+    throw new FlagError(`flag --${name}: ${error.message}`)
+  }
 }
 
 function splitOnce(text: string, separator: string): [string, string | undefined] {
@@ -166,6 +243,9 @@ export function usage(): string {
     '       peregrine explain NAME [TYPE] [flags]  the answer to a question, and why it is so',
     '',
     ...lines,
+    '',
+    'Records come from --manifests, else from --kubeconfig, else from the cluster that this process runs in (its service',
+    'account), else from the application in examples/. Times are written 500ms, 5s, 1m30s; selectors app=web,tier in (a, b).',
     '',
   ].join('\n')
 }

@@ -2,10 +2,12 @@
 
 import type { ClusterIndexOptions } from '../kube/cluster-index.ts'
 import type { SchemaOptions } from '../kube/schema.ts'
+import type { FeedOptions } from '../kube/watch/messages.ts'
 
 /** The `kubernetes` part of a configuration, and what is around it. */
 export interface ServerConfig {
-  /** Files and folders to read. */
+  readonly source: RecordSource
+  /** Files and folders to read; none if `source` is an API server. */
   readonly manifests: readonly string[]
   readonly addresses: readonly string[]
   /** 0..65535; 0 = any free one. */
@@ -21,6 +23,19 @@ export interface ServerConfig {
   readonly indexBytes: number
   /** Names, but for the server's own addresses. */
   readonly cluster: Omit<ClusterIndexOptions, 'listenAddresses'>
+}
+
+/** Where the objects come from that names are made of. */
+export type RecordSource =
+  | { readonly kind: 'manifests'; readonly paths: readonly string[] }
+  | { readonly kind: 'api'; readonly feed: FeedConfig }
+
+/** How a live cluster is followed: what the feed thread is to do, and what the main thread does with it. */
+export interface FeedConfig extends FeedOptions {
+  /** Milliseconds to wait for the first complete state before names are served that are not known to be all. */
+  readonly startupTimeoutMs: number
+  /** For `resolveStateDir`: a folder, 'off', or '' for the usual places. */
+  readonly stateDir: string
 }
 
 /** Reverse zones of the built-in configuration. */

@@ -35,6 +35,7 @@ export class TestEngine {
   constructor(objects: Fixture | string, options: EngineOptions = {}) {
     this.engine = createEngine(
       {
+        source: { kind: 'manifests', paths: [] },
         manifests: [],
         addresses: [SERVER_ADDRESS],
         port: 0,
