@@ -11,7 +11,7 @@ let root: string
 before(() => {
   root = mkdtempSync(join(tmpdir(), 'peregrine-state-'))
   mkdirSync(join(root, 'system'))
-  writeFileSync(join(root, 'file'), '')
+  writeFileSync(join(root, 'file'), '', { mode: 0o755 })
 })
 after(() => rmSync(root, { recursive: true }))
 
