@@ -57,10 +57,10 @@ export class LabelSelector {
   /** @throws LabelSelectorError */
   static parse(text: string): LabelSelector {
     const tokens = new Tokens(text)
-    if (tokens.text === '') return new LabelSelector([])
+    if (tokens.isAt('')) return new LabelSelector([])
     const requirements = [requirement(tokens)]
-    while (tokens.text !== '') {
-      if (tokens.text !== ',') tokens.fail("',' or the end")
+    while (!tokens.isAt('')) {
+      if (!tokens.isAt(',')) tokens.fail("',' or the end")
       tokens.next()
       requirements.push(requirement(tokens))
     }
@@ -110,6 +110,10 @@ class Tokens {
     this.text = TOKEN.exec(this.#source)?.[0] ?? ''
   }
 
+  isAt(text: string): boolean {
+    return this.text === text
+  }
+
   /** Takes the token at hand. @throws LabelSelectorError if it is no key */
   key(): string {
     const slash = this.text.indexOf('/')
@@ -139,7 +143,7 @@ class Tokens {
 }
 
 function requirement(tokens: Tokens): Requirement {
-  if (tokens.text === '!') {
+  if (tokens.isAt('!')) {
     tokens.next()
     return { key: tokens.key(), operator: 'missing', values: [] }
   }
@@ -165,13 +169,13 @@ function requirement(tokens: Tokens): Requirement {
 
 /** `(a, b)`; `()` holds one empty value, as does each comma without a value on one side. */
 function valueList(tokens: Tokens): string[] {
-  if (tokens.text !== '(') tokens.fail("'('")
+  if (!tokens.isAt('(')) tokens.fail("'('")
   const values: string[] = []
   do {
     tokens.next()
     values.push(tokens.value(',', ')'))
-  } while (tokens.text === ',')
-  if (tokens.text !== ')') tokens.fail("',' or ')'")
+  } while (tokens.isAt(','))
+  if (!tokens.isAt(')')) tokens.fail("',' or ')'")
   tokens.next()
   return values
 }
