@@ -20,7 +20,7 @@ const SLACK_SHARE = 8 // an eighth of what is reserved may lie idle before block
 const JOIN_SHARE = 8 // joining is worth its time again when an eighth of what is free is new
 const POISON = 0xdeadbeef | 0
 /** Words of one part of the region, as far as changes are followed. */
-export const PART_WORDS_LOG2 = 14 // 64 KiB
+export const PART_WORDS_LOG2 = 10 // 4 KiB
 
 /** Words that are really taken for a request of `size` words. */
 export function allocatedWords(size: number): number {

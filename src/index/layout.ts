@@ -36,7 +36,8 @@
 //   RAW    records in wire form, owner = pointer to the question: length in octets, then octets padded to words
 
 const MAGIC = 0x50455245 // 'PERE'
-const LAYOUT_VERSION = 2
+/** Of regions that are kept on disk too. */
+export const LAYOUT_VERSION = 2
 const HEADER_ROOT = 2
 const HEADER_CAPACITY = 3
 const HEADER_READERS = 16
@@ -66,6 +67,18 @@ export function createRegion(byteLength: number): Region {
   region.words[1] = LAYOUT_VERSION
   region.words[HEADER_CAPACITY] = region.words.length
   return region
+}
+
+/** Octets at the beginning of a region that belong to the life it leads, not to its content. */
+export const LIFE_BYTES = FIRST_FREE * 4
+
+/** Gives a region whose content beyond LIFE_BYTES was filled in from elsewhere a header of its own, with `root` published. */
+export function restoreHeader({ words }: Region, root: number): void {
+  words.fill(0, 0, FIRST_FREE)
+  words[0] = MAGIC
+  words[1] = LAYOUT_VERSION
+  words[HEADER_CAPACITY] = words.length
+  Atomics.store(words, HEADER_ROOT, root)
 }
 
 /** Views of a region made elsewhere. @throws LayoutError if it is none */

@@ -17,7 +17,7 @@ import {
 import { eachPair, sameClaim, sameLabels, sameRecords, takeOut } from './difference.ts'
 import { endpointLabel } from './endpoint-label.ts'
 import { emptyOwner } from './endpoint-names.ts'
-import type { ClusterObjects, EndpointSlice } from './objects.ts'
+import type { ClusterObjects } from './objects.ts'
 import { type Packed, unpackImport, unpackPod, unpackService } from './packed.ts'
 import { type NameServer, RecordWriter, type WritableZone } from './record-writer.ts'
 import type { OwnerRecords, ReverseClaim } from './records.ts'
@@ -90,8 +90,12 @@ export class ClusterIndex {
   readonly #listenAddresses: ReadonlySet<string>
   #serial = 0
 
-  /** Publishes the zones, still empty. @throws RegionFullError, NameError for a zone that is no name */
-  constructor(writer: IndexWriter, options: ClusterIndexOptions) {
+  /**
+   * Publishes the zones, still empty; or, with the `apexes` of an index that was restored, goes on with that: the objects that it
+   * was made of must then be restored in `state`, and settled() called, before anything else.
+   * @throws RegionFullError, NameError for a zone that is no name
+   */
+  constructor(writer: IndexWriter, options: ClusterIndexOptions, apexes: readonly number[] = []) {
     this.#writer = writer
     this.#options = options
     this.#records = new RecordWriter(writer, {
@@ -100,17 +104,36 @@ export class ClusterIndex {
     })
     this.#listenAddresses = new Set(options.listenAddresses.map(canonicalAddress))
     this.state = new ClusterState(options.namespaces)
-    const open = (text: string): WritableZone => {
+    const zones = [...options.zones, ...options.reverseZones].map((text, i): WritableZone => {
       const labels = labelsOfText(text).map((label) => label.toLowerCase())
-      return { labels, apex: writer.addZone(), ttl: options.ttl }
-    }
-    this.#zones = options.zones.map(open)
-    this.#reverseZones = options.reverseZones.map(open)
+      return { labels, apex: apexes[i] ?? writer.addZone(), ttl: options.ttl }
+    })
+    this.#zones = zones.slice(0, options.zones.length)
+    this.#reverseZones = zones.slice(options.zones.length)
     const multicluster = new Set(options.multiclusterZones)
     this.#serviceZones = this.#zones.filter((_, i) => !multicluster.has(options.zones[i]))
     this.#importZones = this.#zones.filter((_, i) => multicluster.has(options.zones[i]))
+    if (apexes.length > 0) return
     for (const zone of this.#zones) {
       for (const owner of zoneRecords(options.schema)) this.#records.set(zone, owner)
+    }
+    this.#writeNameServers()
+    this.#publish(Date.now())
+  }
+
+  /** The objects that a restored index was made of are all in `state`. Publishes what depends on this server's own addresses. */
+  settled(): void {
+    const { state } = this
+    for (const [namespace, , pod] of state.objects('pods')) {
+      if (state.isExposed(namespace)) this.#countPod(this.#podCounts, namespace, pod, 1)
+    }
+    const { okd } = this.#options.schema
+    if (okd?.openshiftAlias) this.#alias = this.#aliasRecords()
+    if (this.#listenAddresses.size > 0) {
+      for (const [namespace, name] of state.objects('services')) {
+        const key = `${namespace}/${name}`
+        if (state.isExposed(namespace) && this.#isNameServer(key)) this.#nameServerServices.add(key)
+      }
     }
     this.#writeNameServers()
     this.#publish(Date.now())
@@ -381,7 +404,7 @@ export class ClusterIndex {
   }
 
   #countPod(counts: Map<string, number>, namespace: string, pod: Packed | undefined, change: number): void {
-    if (pod === undefined) return
+    if (pod === undefined || this.#options.schema.pods !== 'verified') return
     for (const address of unpackPod(namespace, '', pod).addresses) {
       const owner = `${dashedPodAddress(address)}.${namespace}`
       counts.set(owner, (counts.get(owner) ?? this.#podCounts.get(owner) ?? 0) + change)
@@ -416,14 +439,15 @@ export class ClusterIndex {
 
   /** Has the Service an endpoint that this server listens on? */
   #isNameServer(key: string): boolean {
-    if (this.#listenAddresses.size === 0) return false
-    return this.#slicesOf(key).some((slice) =>
-      slice.endpoints.some(({ address }) => this.#listenAddresses.has(canonicalAddress(address))),
+    const addresses = [...this.#listenAddresses]
+    // An IPv4 address is spelled one way only: most slices need not be unpacked.
+    const mayHave = (packed: Packed): boolean =>
+      addresses.some((address) => packed.includes(address.includes(':') ? ':' : address))
+    const slices = this.state.slicesOf(key)
+    if (![...slices.values()].some(mayHave)) return false
+    return unpackSlices(namespaceOf(key), slices).some(({ endpoints }) =>
+      endpoints.some(({ address }) => this.#listenAddresses.has(canonicalAddress(address))),
     )
-  }
-
-  #slicesOf(key: string): EndpointSlice[] {
-    return unpackSlices(namespaceOf(key), this.state.slicesOf(key))
   }
 
   /** NS of every apex and ns.dns of every zone (cluster DNS reference: the Services whose endpoints this server is). */
@@ -450,7 +474,7 @@ export class ClusterIndex {
     if (service.kind === 'ClusterIP') return [{ target: owner, addresses: service.clusterIPs }]
     if (service.kind !== 'Headless') return []
     const addresses = new Map<string, Set<string>>()
-    for (const slice of this.#slicesOf(key)) {
+    for (const slice of unpackSlices(namespaceOf(key), this.state.slicesOf(key))) {
       for (const endpoint of slice.endpoints) {
         const address = canonicalAddress(endpoint.address)
         const label = endpointLabel(endpoint, this.#options.schema)

@@ -34,6 +34,9 @@ export interface Published {
   readonly exposed: boolean
 }
 
+/** One change: '' stands for an object that is gone, '+' for a namespace that is there. */
+export type OnChange = (kind: Kind | 'namespaces', namespace: string, name: string, packed: Packed) => void
+
 const NO_SLICES: PackedSlices = new Map()
 
 /** What is in one namespace. Maps by name; `slicesOf` by the name of the Service: the names of its slices, in order. */
@@ -55,6 +58,8 @@ const NOTHING = new NamespaceObjects()
 
 /** Keys are `namespace/name`. Objects may come in any order: slices before their Service, all before their namespace. */
 export class ClusterState {
+  /** Is told of every change. */
+  onChange: OnChange | null = null
   readonly #allowed: ReadonlySet<string> | null
   readonly #namespaces = new Map<string, NamespaceObjects>()
   readonly #counts = { services: 0, imports: 0, slices: 0, pods: 0 }
@@ -188,6 +193,15 @@ export class ClusterState {
     for (const name of objects.pods.keys()) this.#touchPod(`${namespace}/${name}`)
     this.#make(namespace).exists = exists
     this.#drop(namespace)
+    this.onChange?.('namespaces', namespace, '', exists ? '+' : '')
+  }
+
+  /** One object, or namespace, as the index has it already: nothing counts as changed. */
+  restore(kind: Kind | 'namespaces', namespace: string, name: string, packed: Packed): void {
+    if (kind === 'namespaces') this.#make(namespace).exists = packed !== ''
+    else if (kind === 'slices') this.#putSlice(namespace, name, packed)
+    else this.#put(kind, namespace, name, packed)
+    this.#drop(namespace)
   }
 
   /**
@@ -198,7 +212,7 @@ export class ClusterState {
   set(kind: Kind, namespace: string, name: string, packed: Packed): boolean {
     const old = this.get(kind, namespace, name)
     if (packed === KEEP || (old ?? '') === packed) return false
-    if (kind === 'slices') this.#setSlice(namespace, name, old ?? '', packed)
+    if (kind === 'slices') this.#setSlice(namespace, name, packed)
     else {
       const key = `${namespace}/${name}`
       if (kind === 'services') this.#touchService(key)
@@ -207,20 +221,29 @@ export class ClusterState {
       this.#put(kind, namespace, name, packed)
     }
     this.#drop(namespace)
+    this.onChange?.(kind, namespace, name, packed)
     return true
   }
 
-  #setSlice(namespace: string, name: string, old: Packed, packed: Packed): void {
-    const oldService = old === '' ? '' : packedSliceService(old)
-    const service = packed === '' ? '' : packedSliceService(packed)
-    const oldImport = old === '' ? '' : packedSliceImport(old)
-    const imported = packed === '' ? '' : packedSliceImport(packed)
-    for (const touched of [oldService, service]) if (touched !== '') this.#touchService(`${namespace}/${touched}`)
-    for (const touched of [oldImport, imported]) if (touched !== '') this.#touchImport(`${namespace}/${touched}`)
+  #setSlice(namespace: string, name: string, packed: Packed): void {
+    const old = this.get('slices', namespace, name) ?? ''
+    for (const each of [old, packed]) {
+      if (each === '') continue
+      const [service, imported] = [packedSliceService(each), packedSliceImport(each)]
+      if (service !== '') this.#touchService(`${namespace}/${service}`)
+      if (imported !== '') this.#touchImport(`${namespace}/${imported}`)
+    }
+    this.#putSlice(namespace, name, packed)
+  }
+
+  #putSlice(namespace: string, name: string, packed: Packed): void {
+    const old = this.get('slices', namespace, name) ?? ''
     this.#put('slices', namespace, name, packed)
     const objects = this.#make(namespace)
-    moveSlice(objects.slicesOf, name, oldService, service)
-    moveSlice(objects.importSlicesOf, name, oldImport, imported)
+    const [from, to] = [old, packed].map((each) => (each === '' ? '' : packedSliceService(each)))
+    moveSlice(objects.slicesOf, name, from, to)
+    const [fromImport, toImport] = [old, packed].map((each) => (each === '' ? '' : packedSliceImport(each)))
+    moveSlice(objects.importSlicesOf, name, fromImport, toImport)
   }
 
   #put(kind: Kind, namespace: string, name: string, packed: Packed): void {

@@ -1,7 +1,5 @@
 // What the feed thread and the main thread say to each other.
 
-import type { Packed } from '../packed.ts'
-
 /** Kinds of objects that are listed and watched, by their plural names in the API. */
 export type Resource = 'namespaces' | 'services' | 'endpointslices' | 'pods' | 'serviceimports'
 

@@ -1,0 +1,332 @@
+// Where the API server is and who asks it: the service account of the Pod, or a context of a kubeconfig, through client-node's
+// KubeConfig. The only file that names that package. Not here: the requests (api-client.ts).
+
+import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import type { Agent } from 'node:http'
+import type { RequestOptions } from 'node:https'
+import { registerHooks } from 'node:module'
+import { dirname, join } from 'node:path'
+import { getCACertificates, type SecureContextOptions } from 'node:tls'
+import { isDeepStrictEqual } from 'node:util'
+import type { KubeConfig } from '@kubernetes/client-node/dist/config.js'
+import { parseYaml } from '../yaml-items.ts'
+import {
+  type ClusterSettings,
+  clusterSettings,
+  tokenFileProvider,
+  type UserSettings,
+  userSettings,
+} from './client-settings.ts'
+import { ConnectionError } from './connection-error.ts'
+import type { ConnectionOptions } from './messages.ts'
+import { serviceAccountFolder } from './service-account.ts'
+
+/** A plugin that failed, or whose credentials the server never saw, is not run again sooner than this. */
+const PLUGIN_PAUSE_MS = 5000
+const PLUGIN_LIMIT_MS = 60_000
+const PLUGIN_MESSAGE_MAX = 500
+
+/**
+ * Modules that client-node's KubeConfig imports and needs for no method called here, or only for a kubeconfig in which this
+ * word stands. All together they are 2,300 files, 60 MB and half a second.
+ */
+const UNUSED: readonly [specifier: string, word: string, exports: readonly string[]][] = [
+  ['./gen/index.js', '', ['createConfiguration', 'ServerConfiguration']],
+  ['undici', '', ['Agent', 'ProxyAgent']],
+  ['socks', 'socks', ['SocksClient']],
+  ['socks-proxy-agent', 'socks', ['SocksProxyAgent']],
+  ['openid-client', 'oidc', ['discovery', 'refreshTokenGrant', 'customFetch']],
+]
+
+/** What TLS is to be like: see node:tls. */
+export type TlsSettings = Pick<SecureContextOptions, 'ca' | 'cert' | 'key'> & {
+  readonly rejectUnauthorized?: boolean
+  readonly servername?: string
+}
+
+/** All that a request needs to know; good for this moment. */
+export interface Access {
+  /** Scheme, host and port, and the path that stands before /api and /apis. */
+  readonly server: URL
+  /** Who asks: Authorization and the like. */
+  readonly headers: Readonly<Record<string, string>>
+  /** The same object as before if nothing in it has changed. */
+  readonly tls: TlsSettings
+  /** Goes through the proxy, if there is one: then it holds `tls`. */
+  readonly agent: Agent | undefined
+  /** Where the credentials are from, for people. */
+  readonly source: string
+  /** Where the authorities are from that may sign the server's certificate, for people. */
+  readonly caSource: string
+  /** How many times the source was read anew. */
+  readonly reading: number
+}
+
+/** The kubeconfig, or the service account, is no good: what it is and where. */
+export class ConnectionConfigError extends Error {
+  readonly code = 'BAD_CONNECTION'
+}
+
+/** One source, read. */
+interface Loaded {
+  readonly config: KubeConfig
+  readonly cluster: ClusterSettings
+  readonly user: UserSettings
+  readonly source: string
+  readonly caSource: string
+}
+
+/** A source of access to one API server, read again when the server or its certificate say so. */
+export class Connection {
+  readonly #options: ConnectionOptions
+  #loaded: Loaded | undefined
+  #last: Access | undefined
+  #pending: Promise<Access> | undefined
+  #readings = 0
+  #pluginRanAt = Number.NEGATIVE_INFINITY
+  #pluginFailure: Error | undefined
+
+  private constructor(options: ConnectionOptions) {
+    this.#options = options
+  }
+
+  /** Reads the source, but runs no plugin yet. Throws a ConnectionConfigError. */
+  static async open(options: ConnectionOptions): Promise<Connection> {
+    const connection = new Connection(options)
+    connection.#loaded = await connection.#load()
+    return connection
+  }
+
+  /** For people: the server, and who asks it. */
+  get description(): string {
+    return this.#loaded === undefined ? 'the API server' : `${this.#loaded.cluster.server} (${this.#loaded.source})`
+  }
+
+  /**
+   * Credentials as they are now: a token file is at most 60 s old, certificates are read each time, an exec plugin is run when
+   * what it said has expired. Throws ConnectionConfigError, and ConnectionError with the words of a plugin that failed.
+   */
+  access(): Promise<Access> {
+    this.#pending ??= this.#access().finally(() => {
+      this.#pending = undefined
+    })
+    return this.#pending
+  }
+
+  /**
+   * `access` was no good: read everything anew next time, unless that has happened already.
+   * @param cause  `refused`: the server does not know us (401); `unreached`: there is no connection, or no trust in the server
+   */
+  renew(access: Access, cause: 'refused' | 'unreached'): void {
+    if (access.reading !== this.#readings) return
+    const soon = performance.now() - this.#pluginRanAt < PLUGIN_PAUSE_MS
+    // The plugin says who we are; that nobody listens is no reason to ask it again and again.
+    if (cause === 'unreached' && this.#loaded?.user.exec && soon) return
+    this.#loaded = undefined
+  }
+
+  async #access(): Promise<Access> {
+    if (this.#pluginFailure !== undefined && performance.now() - this.#pluginRanAt < PLUGIN_PAUSE_MS) {
+      throw this.#pluginFailure
+    }
+    try {
+      this.#loaded ??= await this.#load()
+      this.#last = this.#accessOf(this.#loaded, await this.#apply(this.#loaded))
+      return this.#last
+    } catch (cause) {
+      throw new ConnectionError(cause instanceof Error ? cause.message : String(cause), { cause })
+    }
+  }
+
+  #accessOf({ cluster, source, caSource }: Loaded, options: RequestOptions): Access {
+    const { ca = systemAuthorities(), cert, key, rejectUnauthorized, servername } = options
+    const tls: TlsSettings = { ca, cert, key, rejectUnauthorized, servername }
+    const last = this.#last?.tls
+    return {
+      server: new URL(cluster.server),
+      headers: headersOf(options),
+      tls: last !== undefined && isDeepStrictEqual(last, tls) ? last : tls,
+      agent: cluster.proxyUrl ? (options.agent as Agent) : undefined,
+      source,
+      caSource,
+      reading: this.#readings,
+    }
+  }
+
+  async #load(): Promise<Loaded> {
+    this.#readings++
+    this.#pluginFailure = undefined
+    const { kubeconfig, context } = this.#options
+    return kubeconfig === '' ? await this.#ofServiceAccount() : await this.#ofFile(kubeconfig, context)
+  }
+
+  async #ofServiceAccount(): Promise<Loaded> {
+    const folder = serviceAccountFolder()
+    const [token, caFile] = [join(folder, 'token'), join(folder, 'ca.crt')]
+    if (!process.env.KUBERNETES_SERVICE_HOST || !process.env.KUBERNETES_SERVICE_PORT) {
+      throw new ConnectionConfigError('KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are not set: this is no Pod')
+    }
+    const config = await newKubeConfig('')
+    config.loadFromCluster()
+    return this.#settle(config, {
+      cluster: clusterSettings({ ...config.getCurrentCluster()!, caFile }),
+      user: { ...config.getCurrentUser()!, authProvider: tokenFileProvider(token) },
+      source: `service account token ${token}`,
+    })
+  }
+
+  async #ofFile(file: string, context: string): Promise<Loaded> {
+    const { config, text } = await readKubeconfig(file)
+    if (context !== '') config.setCurrentContext(context)
+    const cluster = chosenCluster(config, file)
+    const named = config.getCurrentUser() ?? { name: '' }
+    const user = userSettings(named, cluster, file, tokenFileOf(text, named.name))
+    return this.#settle(config, { cluster, user, source: `${kindOf(user)} of user '${user.name}' in ${file}` })
+  }
+
+  /** The chosen two become all that `config` knows. Files they name must be there. */
+  async #settle(config: KubeConfig, chosen: Pick<Loaded, 'cluster' | 'user' | 'source'>): Promise<Loaded> {
+    const { cluster, user } = chosen
+    config.loadFromClusterAndUser(cluster, user)
+    if (user.exec) runPluginsWith(config, () => (this.#pluginRanAt = performance.now()))
+    const caSource =
+      cluster.caFile ?? (cluster.caData ? `inline, for cluster '${cluster.name}'` : 'those of the system')
+    return { ...chosen, config, caSource }
+  }
+
+  async #apply({ config, user, source }: Loaded): Promise<RequestOptions> {
+    const options: RequestOptions = {}
+    try {
+      await config.applyToHTTPSOptions(options)
+    } catch (cause) {
+      const said = cause instanceof Error ? cause.message.trim() : String(cause)
+      if (!user.exec) throw new ConnectionConfigError(`${source}: ${said}`, { cause })
+      const message = `${source} failed: ${said.slice(0, PLUGIN_MESSAGE_MAX) || 'it said nothing'}`
+      this.#pluginFailure = new ConnectionError(message, { cause })
+      throw this.#pluginFailure
+    }
+    return options
+  }
+}
+
+/** What of a kubeconfig KubeConfig does not keep. */
+function tokenFileOf(text: string, user: string): string | undefined {
+  if (!text.includes('tokenFile')) return undefined
+  const { users } = parseYaml(text) as { users?: { name?: unknown; user?: { tokenFile?: unknown } | null }[] }
+  const tokenFile = users?.find(({ name }) => name === user)?.user?.tokenFile
+  return typeof tokenFile === 'string' ? tokenFile : undefined
+}
+
+async function readKubeconfig(file: string): Promise<{ config: KubeConfig; text: string }> {
+  let text: string
+  try {
+    text = readFileSync(file, 'utf8')
+  } catch (cause) {
+    throw new ConnectionConfigError(`kubeconfig ${file} cannot be read: ${messageOf(cause)}`, { cause })
+  }
+  const config = await newKubeConfig(text)
+  try {
+    config.loadFromString(text)
+  } catch (cause) {
+    // js-yaml knows line and column, KubeConfig the field; without either it was no mapping.
+    const said = cause instanceof TypeError ? 'it holds no clusters, users and contexts' : messageOf(cause)
+    throw new ConnectionConfigError(`kubeconfig ${file}: ${said}`, { cause })
+  }
+  config.makePathsAbsolute(dirname(file))
+  return { config, text }
+}
+
+function chosenCluster(config: KubeConfig, file: string): ClusterSettings {
+  const contexts = config.getContexts().map(({ name }) => name)
+  const known = contexts.length === 0 ? 'it has none' : `it has ${contexts.join(', ')}`
+  const name = config.getCurrentContext()
+  if (!name) throw new ConnectionConfigError(`kubeconfig ${file}: no current-context, and none was chosen: ${known}`)
+  const context = config.getContextObject(name)
+  if (context === null) throw new ConnectionConfigError(`kubeconfig ${file} has no context '${name}': ${known}`)
+  const cluster = config.getCluster(context.cluster)
+  if (cluster === null) {
+    throw new ConnectionConfigError(
+      `kubeconfig ${file}: context '${name}' is of cluster '${context.cluster}', which it does not have`,
+    )
+  }
+  if (context.user && config.getUser(context.user) === null) {
+    throw new ConnectionConfigError(
+      `kubeconfig ${file}: context '${name}' is of user '${context.user}', whom it does not have`,
+    )
+  }
+  if (!/^https?:$/.test(URL.parse(cluster.server)?.protocol ?? '')) {
+    throw new ConnectionConfigError(
+      `kubeconfig ${file}: server '${cluster.server}' of cluster '${cluster.name}' is no http(s) URL`,
+    )
+  }
+  return clusterSettings(cluster)
+}
+
+function kindOf(user: UserSettings): string {
+  if (user.exec) return `exec plugin ${user.exec.command}`
+  if (user.authProvider)
+    return user.authProvider.name === 'tokenFile'
+      ? `token file ${user.authProvider.config?.tokenFile}`
+      : `auth-provider ${user.authProvider.name}`
+  if (user.token) return 'token'
+  if (user.username) return 'password'
+  return user.certData || user.certFile ? 'client certificate' : 'no credentials'
+}
+
+function headersOf({ headers, auth }: RequestOptions): Record<string, string> {
+  const all: Record<string, string> = {}
+  // A token file may end with a line feed, which no header may hold.
+  for (const [name, value] of Object.entries(headers ?? {})) all[name.toLowerCase()] = String(value).trim()
+  if (auth) all.authorization = `Basic ${Buffer.from(auth).toString('base64')}`
+  return all
+}
+
+let ofSystem: string[] | undefined
+
+/** Without a CA of its own a cluster's certificate is signed by an authority that the machine knows, or Node. */
+function systemAuthorities(): string[] {
+  ofSystem ??= [...new Set([...getCACertificates('default'), ...getCACertificates('system')])]
+  return ofSystem
+}
+
+/** Plugins ask no questions, end after a minute, and are noticed. */
+function runPluginsWith(config: KubeConfig, onRun: () => void): void {
+  const { authenticators } = config as unknown as { readonly authenticators: readonly object[] }
+  const runner = authenticators.find((each) => 'execFn' in each)
+  Object.assign(runner!, {
+    execFn: (command: string, args: readonly string[] | null, options: SpawnOptions): ChildProcess => {
+      onRun()
+      return spawn(command, args ?? [], { ...options, stdio: ['ignore', 'pipe', 'pipe'], timeout: PLUGIN_LIMIT_MS })
+    },
+  })
+}
+
+/** Loads client-node's KubeConfig without what it only imports. `text` is what it will read. */
+async function newKubeConfig(text: string): Promise<KubeConfig> {
+  const stubs = new Map(
+    UNUSED.filter(([, word]) => word === '' || !text.includes(word)).map(([name, , names]) => [name, stub(names)]),
+  )
+  const hooks = registerHooks({
+    resolve: (specifier, context, next) => {
+      const url = context.parentURL?.includes('/@kubernetes/client-node/dist/') ? stubs.get(specifier) : undefined
+      return url === undefined ? next(specifier, context) : { url, shortCircuit: true }
+    },
+  })
+  try {
+    const { KubeConfig } = await import('@kubernetes/client-node/dist/config.js')
+    return new KubeConfig()
+  } finally {
+    hooks.deregister()
+  }
+}
+
+/** A module that exports `names`, none of which can be used: a kubeconfig that needs them now did not when we started. */
+function stub(names: readonly string[]): string {
+  const body = "function(){throw new Error('this kubeconfig needs more than the first one did: restart')}"
+  return `data:text/javascript,${encodeURIComponent(names.map((name) => `export const ${name}=${body}`).join(';'))}`
+}
+
+function messageOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message.split('\n')[0] : String(cause)
+}

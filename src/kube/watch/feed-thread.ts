@@ -1,0 +1,53 @@
+// The feed thread: follows the cluster's objects over one connection and posts what it hears to the main thread, trimmed and
+// packed. Keeps no object. Started as a worker thread with FeedOptions for its workerData.
+
+import { parentPort, workerData } from 'node:worker_threads'
+import { ApiClient } from './api-client.ts'
+import { runAudits } from './audit.ts'
+import { Connection } from './connection.ts'
+import { DamageLog } from './damage-log.ts'
+import type { Ack, FeedOptions, StopMessage } from './messages.ts'
+import { Outbox } from './outbox.ts'
+import { PACE, Reflector } from './reflector.ts'
+
+/** Requests have so long to end when the thread is to stop. */
+const STOP_MS = 1000
+
+/** Between two pages of an audit, and objects to each: events that come meanwhile wait for a few milliseconds at most. */
+const AUDIT_PAUSE_MS = 100
+const AUDIT_PAGE_SIZE_MAX = 200
+
+const port = parentPort!
+const options = workerData as FeedOptions
+const outbox = new Outbox((message) => port.postMessage(message))
+const stopped = new AbortController()
+
+// The main thread starts another one: that is safer than to go on without the part that failed.
+for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
+  process.on(event, (error: unknown) => {
+    outbox.log(`the feed thread ends: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`)
+    process.exit(1)
+  })
+}
+
+port.on('message', (message: Ack | StopMessage) => {
+  if (message.type === 'ack') outbox.acknowledge()
+  else stopped.abort()
+})
+
+const connection = await Connection.open(options.connection)
+const { qps, burst, maxInflight } = options
+const client = new ApiClient(connection, { qps, burst, maxInflight }, (line) => outbox.log(line))
+const damageLog = new DamageLog((line) => outbox.log(line))
+const reflectors = options.resources.map((resource) => new Reflector(resource, client, outbox, damageLog, options))
+const running = reflectors.map((reflector) => reflector.run(stopped.signal))
+if (options.auditIntervalMs > 0 && reflectors.length > 0) {
+  const pageSize = Math.min(options.pageSize, AUDIT_PAGE_SIZE_MAX)
+  const pace = { intervalMs: options.auditIntervalMs, pauseMs: AUDIT_PAUSE_MS, pageSize, draw: PACE.draw }
+  running.push(runAudits(reflectors, pace, stopped.signal))
+}
+
+stopped.signal.addEventListener('abort', () => setTimeout(() => process.exit(0), STOP_MS))
+await Promise.all(running)
+client.close()
+process.exit(0)

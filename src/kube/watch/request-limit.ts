@@ -1,0 +1,101 @@
+// How many requests: a second, and at a time. As client-go counts: a watch is one request when it starts; the wait is in line.
+
+/** Takes a listener of an abort off again. */
+const NEVER = (): void => {}
+
+/**
+ * A bucket of `burst` tokens that fills with `qps` tokens a second.
+ * @see k8s.io/client-go/util/flowcontrol, NewTokenBucketRateLimiter
+ */
+export class TokenBucket {
+  readonly #perMs: number
+  readonly #burst: number
+  /** Below zero: so many are waiting. */
+  #tokens: number
+  #filledAt = performance.now()
+
+  /** @param qps tokens a second; 0 or less: no limit. */
+  constructor(qps: number, burst: number) {
+    this.#perMs = qps > 0 ? qps / 1000 : Number.POSITIVE_INFINITY
+    this.#burst = Math.max(1, burst)
+    this.#tokens = this.#burst
+  }
+
+  /** Waits for a token. Throws the signal's reason if that comes first; the token is then for the next one. */
+  async take(signal?: AbortSignal): Promise<void> {
+    if (this.#perMs === Number.POSITIVE_INFINITY) return
+    const now = performance.now()
+    this.#tokens = Math.min(this.#burst, this.#tokens + (now - this.#filledAt) * this.#perMs)
+    this.#filledAt = now
+    this.#tokens--
+    if (this.#tokens >= 0) return
+    try {
+      await delay(-this.#tokens / this.#perMs, signal)
+    } catch (reason) {
+      this.#tokens++
+      throw reason
+    }
+  }
+}
+
+/** So many at a time; who comes first goes first. */
+export class Places {
+  #free: number
+  readonly #waiting = new Set<() => void>()
+
+  /** @param count 0: no limit. */
+  constructor(count: number) {
+    this.#free = count > 0 ? count : Number.POSITIVE_INFINITY
+  }
+
+  /** Waits for a place. Throws the signal's reason if that comes first. */
+  async take(signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted()
+    if (this.#free > 0) {
+      this.#free--
+      return
+    }
+    await new Promise<void>((resolve, reject) => {
+      const onAbort = (): void => {
+        this.#waiting.delete(enter)
+        reject(signal?.reason)
+      }
+      const enter = (): void => {
+        signal?.removeEventListener('abort', onAbort)
+        resolve()
+      }
+      signal?.addEventListener('abort', onAbort, { once: true })
+      this.#waiting.add(enter)
+    })
+  }
+
+  /** Gives a place back: to whoever waits the longest. */
+  leave(): void {
+    const [next] = this.#waiting
+    if (next === undefined) {
+      this.#free++
+      return
+    }
+    this.#waiting.delete(next)
+    next()
+  }
+}
+
+/** Resolves after `ms` milliseconds. Throws the signal's reason if that comes first. */
+export function delay(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) return reject(signal.reason)
+    let forget = NEVER
+    const timer = setTimeout(() => {
+      forget()
+      resolve()
+    }, ms)
+    if (signal === undefined) return
+    const onAbort = (): void => {
+      clearTimeout(timer)
+      reject(signal.reason)
+    }
+    signal.addEventListener('abort', onAbort, { once: true })
+    forget = () => signal.removeEventListener('abort', onAbort)
+  })
+}
