@@ -2,6 +2,7 @@
 // (dialer.ts), and what to do after a failure (the reflector).
 
 import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { ApiError, type Asked } from './api-error.ts'
 import type { Access, Connection } from './connection.ts'
 import { ConnectionError } from './connection-error.ts'
@@ -137,5 +138,5 @@ async function textOf(body: Body): Promise<string> {
 }
 
 function version(): string {
-  return JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')).version
+  return JSON.parse(readFileSync(join(import.meta.dirname, '../../../package.json'), 'utf8')).version
 }

@@ -128,5 +128,5 @@ function clean(text: string): string {
 function retryAfterSeconds(header: string | undefined): number {
   if (header === undefined) return 0
   const seconds = /^\d+$/.test(header) ? Number(header) : (Date.parse(header) - Date.now()) / 1000
-  return seconds > 0 ? seconds : 0
+  return Number.isNaN(seconds) ? 0 : Math.max(seconds, 0)
 }

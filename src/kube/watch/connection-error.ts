@@ -17,13 +17,18 @@ const CERTIFICATE: Readonly<Record<string, string>> = {
   ERR_TLS_CERT_ALTNAME_INVALID: 'is for other names',
 }
 
+interface ConnectionErrorOptions {
+  readonly cause?: unknown
+  readonly unseen?: boolean
+}
+
 /** No connection, one that was cut, or one that is silent: worth another try at once. */
 export class ConnectionError extends Error {
   readonly code = 'API_UNREACHABLE'
   /** The server has not looked at the request: the client may send it again by itself. */
   readonly unseen: boolean
 
-  constructor(message: string, options: { readonly cause?: unknown; readonly unseen?: boolean } = {}) {
+  constructor(message: string, options: ConnectionErrorOptions = {}) {
     super(message, { cause: options.cause })
     this.unseen = options.unseen ?? false
   }

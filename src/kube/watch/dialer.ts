@@ -80,7 +80,10 @@ export class Dialer {
   }
 
   #keep(way: Way): void {
-    if (this.#closing.signal.aborted) return way.destroy()
+    if (this.#closing.signal.aborted) {
+      way.destroy()
+      return
+    }
     this.#way?.retire()
     this.#way = way
     this.#ways.add(way)
