@@ -50,6 +50,7 @@ export class ApiClient {
   readonly #dialer: Dialer
   readonly #rate: TokenBucket
   readonly #places: Places
+  readonly #closing = new AbortController()
   readonly #userAgent = `peregrine/${version()}`
 
   /** @param log  is told when the server is reached for the first time, and again after it was not */
@@ -78,15 +79,21 @@ export class ApiClient {
     }
   }
 
+  /** When the server last gave a sign of life, on the clock of performance.now(); -Infinity: never. */
+  heardAt(): number {
+    return this.#dialer.heardAt()
+  }
+
   /** Ends all requests, those that wait too, with a ConnectionError. */
   close(): void {
+    this.#closing.abort(new ConnectionError('closed'))
     this.#dialer.close()
   }
 
   async #ask(path: string, options: RequestOptions): Promise<Reply> {
     let isKnown = true
     for (let unseen = 0; ; ) {
-      await this.#rate.take(options.signal)
+      await this.#rate.take(options.signal, this.#closing.signal)
       const { way, access } = await this.#dialer.way(options.signal)
       let reply: Reply
       try {

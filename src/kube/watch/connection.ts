@@ -98,11 +98,6 @@ export class Connection {
     return connection
   }
 
-  /** For people: the server, and who asks it. */
-  get description(): string {
-    return this.#loaded === undefined ? 'the API server' : `${this.#loaded.cluster.server} (${this.#loaded.source})`
-  }
-
   /**
    * Credentials as they are now: a token file is at most 60 s old, certificates are read each time, an exec plugin is run when
    * what it said has expired. Throws ConnectionConfigError, and ConnectionError with the words of a plugin that failed.
@@ -141,7 +136,8 @@ export class Connection {
 
   #accessOf({ cluster, source, caSource }: Loaded, options: RequestOptions): Access {
     const { ca = systemAuthorities(), cert, key, rejectUnauthorized, servername } = options
-    const tls: TlsSettings = { ca, cert, key, rejectUnauthorized, servername }
+    const all: TlsSettings = { ca, cert, key, rejectUnauthorized, servername }
+    const tls: TlsSettings = Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined))
     const last = this.#last?.tls
     return {
       server: new URL(cluster.server),
@@ -156,7 +152,6 @@ export class Connection {
 
   async #load(): Promise<Loaded> {
     this.#readings++
-    this.#pluginFailure = undefined
     const { kubeconfig, context } = this.#options
     return kubeconfig === '' ? await this.#ofServiceAccount() : await this.#ofFile(kubeconfig, context)
   }
@@ -197,6 +192,7 @@ export class Connection {
 
   async #apply({ config, user, source }: Loaded): Promise<RequestOptions> {
     const options: RequestOptions = {}
+    this.#pluginFailure = undefined
     try {
       await config.applyToHTTPSOptions(options)
     } catch (cause) {

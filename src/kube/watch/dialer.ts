@@ -57,7 +57,15 @@ export class Dialer {
     this.#pauseMs = PAUSE_FIRST_MS
     if (!this.#isLost) return
     this.#isLost = false
-    this.#log(`connected to ${way.access.server.origin} over ${way.protocol}, with ${way.access.source}`)
+    const { server, source, tls } = way.access
+    const trust =
+      server.protocol === 'https:' && tls.rejectUnauthorized === false ? ', whose certificate is not verified' : ''
+    this.#log(`connected to ${server.origin} over ${way.protocol}${trust}, with ${source}`)
+  }
+
+  /** When anything was heard of the server last, on the clock of performance.now(); -Infinity: never. */
+  heardAt(): number {
+    return Math.max(Number.NEGATIVE_INFINITY, ...[...this.#ways].map((way) => way.heardAt))
   }
 
   close(): void {
@@ -84,12 +92,13 @@ export class Dialer {
       way.destroy()
       return
     }
+    if (!way.isUsable) throw new Error('the server closed the connection')
     this.#way?.retire()
     this.#way = way
     this.#ways.add(way)
     void way.over.then(() => this.#ways.delete(way))
     way.onEnd = () => {
-      if (!way.isProven) this.#failed(way.access)
+      if (!way.isProven && way === this.#way) this.#failed(way.access)
     }
   }
 

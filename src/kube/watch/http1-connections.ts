@@ -19,6 +19,7 @@ export class Http1Connections implements Way {
   readonly access: Access
   readonly protocol = 'HTTP/1.1'
   isProven = false
+  heardAt = performance.now()
   onEnd = (): void => {}
   readonly #over = Promise.withResolvers<void>()
   readonly #agent: Agent
@@ -100,6 +101,10 @@ export class Http1Connections implements Way {
   }
 
   #replyOf(request: ClientRequest, response: IncomingMessage, { signal, silenceMs, isWatch }: WayRequest): Reply {
+    this.heardAt = performance.now()
+    response.on('data', () => {
+      this.heardAt = performance.now()
+    })
     let responseError: Error | undefined
     response.on('error', (error) => {
       responseError = error

@@ -22,6 +22,7 @@ export class Http2Session implements Way {
   readonly access: Access
   readonly protocol = 'HTTP/2'
   isProven = false
+  heardAt = performance.now()
   readonly over: Promise<void>
   onEnd = (): void => {}
   readonly #socket: TLSSocket
@@ -33,7 +34,6 @@ export class Http2Session implements Way {
   #lastStream = Number.POSITIVE_INFINITY
   #reason: unknown
   #octets = 0
-  #heardAt = performance.now()
   /** 0: nothing was asked since something was heard. */
   #pingedAt = 0
 
@@ -88,7 +88,11 @@ export class Http2Session implements Way {
       stream.on('error', (error) => {
         streamError = error
       })
-      const cancel = (): void => stream.close(NGHTTP2_CANCEL)
+      const cancel = (): void => {
+        stream.close(NGHTTP2_CANCEL)
+        // Not before all was read, otherwise.
+        stream.destroy()
+      }
       const onAbort = (): void => {
         reject(signal?.reason)
         cancel()
@@ -153,10 +157,10 @@ export class Http2Session implements Way {
     const octets = this.#socket.bytesRead
     if (octets !== this.#octets) {
       this.#octets = octets
-      this.#heardAt = now
+      this.heardAt = now
       this.#pingedAt = 0
     } else if (this.#pingedAt === 0) {
-      if (now - this.#heardAt < PING_AFTER_MS) return
+      if (now - this.heardAt < PING_AFTER_MS) return
       this.#pingedAt = now
       this.#session.ping(() => {})
     } else if (now - this.#pingedAt >= ANSWER_WITHIN_MS) {

@@ -1,8 +1,5 @@
 // How many requests: a second, and at a time. As client-go counts: a watch is one request when it starts; the wait is in line.
 
-/** Takes a listener of an abort off again. */
-const NEVER = (): void => {}
-
 /**
  * A bucket of `burst` tokens that fills with `qps` tokens a second.
  * @see k8s.io/client-go/util/flowcontrol, NewTokenBucketRateLimiter
@@ -21,8 +18,8 @@ export class TokenBucket {
     this.#tokens = this.#burst
   }
 
-  /** Waits for a token. Throws the signal's reason if that comes first; the token is then for the next one. */
-  async take(signal?: AbortSignal): Promise<void> {
+  /** Waits for a token. Throws the reason of a signal if that comes first; the token is then for the next one. */
+  async take(...signals: readonly (AbortSignal | undefined)[]): Promise<void> {
     if (this.#perMs === Number.POSITIVE_INFINITY) return
     const now = performance.now()
     this.#tokens = Math.min(this.#burst, this.#tokens + (now - this.#filledAt) * this.#perMs)
@@ -30,7 +27,7 @@ export class TokenBucket {
     this.#tokens--
     if (this.#tokens >= 0) return
     try {
-      await delay(-this.#tokens / this.#perMs, signal)
+      await delay(-this.#tokens / this.#perMs, ...signals)
     } catch (reason) {
       this.#tokens++
       throw reason
@@ -81,21 +78,22 @@ export class Places {
   }
 }
 
-/** Resolves after `ms` milliseconds. Throws the signal's reason if that comes first. */
-export function delay(ms: number, signal?: AbortSignal): Promise<void> {
+/** Resolves after `ms` milliseconds. Throws the reason of a signal if that comes first. */
+export function delay(ms: number, ...signals: readonly (AbortSignal | undefined)[]): Promise<void> {
   return new Promise((resolve, reject) => {
-    if (signal?.aborted) return reject(signal.reason)
-    let forget = NEVER
+    const settle = (): void => {
+      clearTimeout(timer)
+      for (const signal of signals) signal?.removeEventListener('abort', onAbort)
+    }
+    const onAbort = (): void => {
+      settle()
+      reject(signals.find((signal) => signal?.aborted)?.reason)
+    }
     const timer = setTimeout(() => {
-      forget()
+      settle()
       resolve()
     }, ms)
-    if (signal === undefined) return
-    const onAbort = (): void => {
-      clearTimeout(timer)
-      reject(signal.reason)
-    }
-    signal.addEventListener('abort', onAbort, { once: true })
-    forget = () => signal.removeEventListener('abort', onAbort)
+    for (const signal of signals) signal?.addEventListener('abort', onAbort, { once: true })
+    if (signals.some((signal) => signal?.aborted)) onAbort()
   })
 }

@@ -30,6 +30,8 @@ export interface Way {
   readonly access: Access
   /** `HTTP/2` or `HTTP/1.1`. */
   readonly protocol: string
+  /** When anything was heard of the server last, on the clock of performance.now(). */
+  readonly heardAt: number
   /** Whether it takes new requests. */
   readonly isUsable: boolean
   /** Whether an answer has come this way. */
