@@ -89,7 +89,7 @@ export class Reflector {
     this.#pageSize = options.pageSize
     this.#streams = options.streamingLists
     this.#pace = pace
-    this.#pulse = new Pulse(resource, outbox, () => api.heardAt?.() ?? performance.now())
+    this.#pulse = new Pulse(resource, outbox, () => api.heardAt())
     this.#refused = new Backoff(pace.refusedMs.first, pace.refusedMs.most, pace.draw)
     this.#cut = new Backoff(pace.cutMs.first, pace.cutMs.most, pace.draw)
   }

@@ -6,13 +6,7 @@ import type { Resource } from './messages.ts'
 import { RESOURCES, type ResourceKind, type Selection } from './resources.ts'
 
 /** As much of the client as is used here. */
-export interface Api extends Pick<ApiClient, 'request'> {
-  /**
-   * When the connection last gave a sign of life, by performance.now(). A client that does not say ends a watch whose connection
-   * is dead.
-   */
-  heardAt?(): number
-}
+export type Api = Pick<ApiClient, 'request' | 'heardAt'>
 
 /** A page of which nothing comes for so long will not come. A watch is silent as long as nothing changes. */
 const LIST_SILENCE_MS = 30_000
