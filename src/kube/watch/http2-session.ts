@@ -106,7 +106,8 @@ export class Http2Session implements Way {
         signal?.removeEventListener('abort', onAbort)
         let hasEnd = false
         stream.once('end', () => {
-          hasEnd = true
+          // A session that breaks ends its streams as if they were whole.
+          hasEnd = !stream.destroyed
         })
         const fault = (): Error | undefined =>
           hasEnd && stream.rstCode === NGHTTP2_NO_ERROR ? undefined : this.#faultOf(stream, streamError)
