@@ -6,6 +6,7 @@ import { createRegion, type Region } from '../index/layout.ts'
 import { IndexWriter } from '../index/writer.ts'
 import { parseAddress } from '../io/addresses.ts'
 import { ClusterIndex } from '../kube/cluster-index.ts'
+import type { RestoredState } from '../kube/state-file.ts'
 import type { AnswerSource } from '../workers/answer.ts'
 
 /** The parts that keep names and answer from them. */
@@ -19,15 +20,21 @@ export interface Engine {
  * Publishes the zones, still empty, in a new index.
  * @param readerCount  answerers that will read, 1..256
  * @param region       memory for the index, reserved here unless the caller has
+ * @param restored     what was read into that memory: it is served, but not complete
  * @throws RegionFullError if not even the zones fit
  */
 export function createEngine(
   config: ServerConfig,
   readerCount: number,
   region: Region = createRegion(config.indexBytes),
+  restored: RestoredState | null = null,
 ): Engine {
-  const writer = new IndexWriter(region, { readerCount })
-  const index = new ClusterIndex(writer, { ...config.cluster, listenAddresses: ownAddresses(config.addresses) })
+  const writer =
+    restored === null
+      ? new IndexWriter(region, { readerCount })
+      : IndexWriter.restore(region, { readerCount }, restored.writer)
+  const options = { ...config.cluster, listenAddresses: ownAddresses(config.addresses) }
+  const index = new ClusterIndex(writer, options, restored?.apexes)
   const { schema, ttl } = config.cluster
   const zones = index.zones.map(({ labels }, i) => {
     const forward = i < config.cluster.zones.length

@@ -95,7 +95,8 @@ export class Allocator {
     this.#freeHead.set(freeHead)
   }
 
-  #mark(ref: number, size: number): void {
+  /** Flags the parts that the `size` words from `ref` on lie in: something in them changes. */
+  mark(ref: number, size: number): void {
     const last = (ref + size - 1) >> PART_WORDS_LOG2
     for (let part = ref >> PART_WORDS_LOG2; part <= last; part++) this.changedParts[part] = 1
   }
@@ -131,7 +132,7 @@ export class Allocator {
       if (ref === 0) return 0
     }
     this.#liveWords += taken
-    this.#mark(ref, taken)
+    this.mark(ref, taken)
     return ref
   }
 
@@ -206,7 +207,7 @@ export class Allocator {
     const taken = allocatedWords(size)
     if (this.#poison) {
       this.#words.fill(POISON, ref, ref + taken)
-      this.#mark(ref, taken)
+      this.mark(ref, taken)
     }
     this.#putBack(ref, classOf(size))
     this.#liveWords -= taken

@@ -72,12 +72,16 @@ export function createRegion(byteLength: number): Region {
 /** Octets at the beginning of a region that belong to the life it leads, not to its content. */
 export const LIFE_BYTES = FIRST_FREE * 4
 
-/** Gives a region whose content beyond LIFE_BYTES was filled in from elsewhere a header of its own, with `root` published. */
+/**
+ * Gives a region whose content beyond LIFE_BYTES was filled in from elsewhere a header of its own, with `root` published. That
+ * version does not count as complete: what it lacks may exist by now.
+ */
 export function restoreHeader({ words }: Region, root: number): void {
   words.fill(0, 0, FIRST_FREE)
   words[0] = MAGIC
   words[1] = LAYOUT_VERSION
   words[HEADER_CAPACITY] = words.length
+  words[root + 4] = 0
   Atomics.store(words, HEADER_ROOT, root)
 }
 

@@ -8,7 +8,7 @@ import assert from 'node:assert'
 import { keyMeta, NO_ZONE } from '../dns/key.ts'
 import { FOLD, wireOfLabels } from '../dns/name.ts'
 import { Query, sealKey } from '../dns/question.ts'
-import { Allocator, PART_WORDS_LOG2, RegionFullError, type SavedAllocator } from './allocator.ts'
+import { Allocator, RegionFullError, type SavedAllocator } from './allocator.ts'
 import { type BlockBuilder, forEachTarget } from './block.ts'
 import {
   addNameChildren,
@@ -294,6 +294,8 @@ export class IndexWriter {
     // Last of all: a reader that loads the new root must find every word it leads to written.
     Atomics.store(this.#words, rootWord(), root)
     this.#allocator.changedParts[0] = 1
+    // What it made, a transaction changes in place: flags that were cleared in the middle of it may be missing.
+    if (this.#loading) this.#allocator.changedParts.fill(1)
     this.#root = root
     this.#publishedComplete = this.complete
     this.#publishedTop = this.#trie.top
@@ -316,7 +318,7 @@ export class IndexWriter {
     const log = this.#counterLog.content()
     // A name that this transaction made and dropped again may be anything by now, but only something that is freed below.
     for (let i = log.length - 3; i >= 0; i -= 3) {
-      this.#allocator.changedParts[log[i] >> PART_WORDS_LOG2] = 1
+      this.#markCounters(log[i])
       addNameChildren(this.#words, log[i], -log[i + 1])
       addNameUses(this.#words, log[i], -log[i + 2])
     }
@@ -390,10 +392,15 @@ export class IndexWriter {
   }
 
   #count(name: number, children: number, uses: number): void {
-    this.#allocator.changedParts[name >> PART_WORDS_LOG2] = 1
+    this.#markCounters(name)
     addNameChildren(this.#words, name, children)
     addNameUses(this.#words, name, uses)
     if (!this.#loading) this.#counterLog.push(name, children, uses)
+  }
+
+  /** They may lie in another part of the region than the first word of the name. */
+  #markCounters(name: number): void {
+    this.#allocator.mark(name + 1, 2)
   }
 
   #replaceBlock(name: number, old: number, block: number): void {

@@ -1,10 +1,10 @@
 // The feed thread: follows the cluster's objects over one connection and posts what it hears to the main thread, trimmed and
 // packed. Keeps no object. Started as a worker thread with FeedOptions for its workerData.
 
-import { parentPort, workerData } from 'node:worker_threads'
+import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
 import { ApiClient } from './api-client.ts'
 import { runAudits } from './audit.ts'
-import { Connection } from './connection.ts'
+import { Connection, ConnectionConfigError } from './connection.ts'
 import { DamageLog } from './damage-log.ts'
 import type { Ack, FeedOptions, StopMessage } from './messages.ts'
 import { Outbox } from './outbox.ts'
@@ -17,37 +17,47 @@ const STOP_MS = 1000
 const AUDIT_PAUSE_MS = 100
 const AUDIT_PAGE_SIZE_MAX = 200
 
-const port = parentPort!
-const options = workerData as FeedOptions
-const outbox = new Outbox((message) => port.postMessage(message))
-const stopped = new AbortController()
-
-// The main thread starts another one: that is safer than to go on without the part that failed.
-for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
-  process.on(event, (error: unknown) => {
-    outbox.log(`the feed thread ends: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`)
-    process.exit(1)
+/** Follows until it is told to stop, and ends the thread. */
+async function follow(port: MessagePort, options: FeedOptions): Promise<void> {
+  const outbox = new Outbox((message) => port.postMessage(message))
+  const stopped = new AbortController()
+  // The main thread starts another one: that is safer than to go on without the part that failed.
+  for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
+    process.on(event, (error: unknown) => {
+      outbox.log(`the feed thread ends: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`)
+      process.exit(1)
+    })
+  }
+  port.on('message', (message: Ack | StopMessage) => {
+    if (message.type === 'ack') outbox.acknowledge()
+    else stopped.abort()
   })
+  stopped.signal.addEventListener('abort', () => setTimeout(() => process.exit(0), STOP_MS))
+  const connection = await openConnection(options, outbox)
+  const { qps, burst, maxInflight } = options
+  const client = new ApiClient(connection, { qps, burst, maxInflight }, (line) => outbox.log(line))
+  const damageLog = new DamageLog((line) => outbox.log(line))
+  const reflectors = options.resources.map((resource) => new Reflector(resource, client, outbox, damageLog, options))
+  const running = reflectors.map((reflector) => reflector.run(stopped.signal))
+  if (options.auditIntervalMs > 0 && reflectors.length > 0) {
+    const pageSize = Math.min(options.pageSize, AUDIT_PAGE_SIZE_MAX)
+    const pace = { intervalMs: options.auditIntervalMs, pauseMs: AUDIT_PAUSE_MS, pageSize, draw: PACE.draw }
+    running.push(runAudits(reflectors, pace, stopped.signal))
+  }
+  await Promise.all(running)
+  client.close()
+  process.exit(0)
 }
 
-port.on('message', (message: Ack | StopMessage) => {
-  if (message.type === 'ack') outbox.acknowledge()
-  else stopped.abort()
-})
-
-const connection = await Connection.open(options.connection)
-const { qps, burst, maxInflight } = options
-const client = new ApiClient(connection, { qps, burst, maxInflight }, (line) => outbox.log(line))
-const damageLog = new DamageLog((line) => outbox.log(line))
-const reflectors = options.resources.map((resource) => new Reflector(resource, client, outbox, damageLog, options))
-const running = reflectors.map((reflector) => reflector.run(stopped.signal))
-if (options.auditIntervalMs > 0 && reflectors.length > 0) {
-  const pageSize = Math.min(options.pageSize, AUDIT_PAGE_SIZE_MAX)
-  const pace = { intervalMs: options.auditIntervalMs, pauseMs: AUDIT_PAUSE_MS, pageSize, draw: PACE.draw }
-  running.push(runAudits(reflectors, pace, stopped.signal))
+async function openConnection({ connection }: FeedOptions, outbox: Outbox): Promise<Connection> {
+  try {
+    return await Connection.open(connection)
+  } catch (error) {
+    if (!(error instanceof ConnectionConfigError)) throw error
+    outbox.post({ type: 'refused', reason: error.message })
+    process.exit(1)
+  }
 }
 
-stopped.signal.addEventListener('abort', () => setTimeout(() => process.exit(0), STOP_MS))
-await Promise.all(running)
-client.close()
-process.exit(0)
+// Loaded by the main thread too, once, when modules are compiled at install.
+if (parentPort !== null) await follow(parentPort, workerData)

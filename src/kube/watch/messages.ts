@@ -56,13 +56,19 @@ export interface Failing {
   readonly reason: string
 }
 
+/** The kubeconfig, or the service account, is no good: nothing will come. */
+export interface Refused {
+  readonly type: 'refused'
+  readonly reason: string
+}
+
 /** A line for the log. */
 export interface LogLine {
   readonly type: 'log'
   readonly line: string
 }
 
-export type FeedMessage = ListBegin | ListItems | ListEnd | Events | Alive | Failing | LogLine
+export type FeedMessage = ListBegin | ListItems | ListEnd | Events | Alive | Failing | Refused | LogLine
 
 /** Where the API server is, and who asks it. */
 export interface ConnectionOptions {

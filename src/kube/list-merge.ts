@@ -1,0 +1,142 @@
+// Lists of a live cluster brought together with what is known: a list that replaces it, and an audit, which runs beside a watch and
+// finds what that has silently dropped. Not here: where lists come from (watch/), and what names objects make (cluster-index.ts).
+
+import type { ClusterState, Kind } from './cluster-state.ts'
+import { KEEP, packedSliceService } from './packed.ts'
+import type { Items, Resource } from './watch/messages.ts'
+
+const KINDS: Readonly<Record<Exclude<Resource, 'namespaces'>, Kind>> = {
+  services: 'services',
+  endpointslices: 'slices',
+  pods: 'pods',
+  serviceimports: 'imports',
+}
+
+/** Calls `visit` with each item of a flat list. */
+export function eachItem(items: Items, visit: (namespace: string, name: string, packed: string) => void): void {
+  for (let i = 0; i + 2 < items.length; i += 3) visit(items[i], items[i + 1], items[i + 2])
+}
+
+/** One kind of objects in the store, namespaces being one of them. */
+export class ResourceStore {
+  readonly resource: Resource
+  readonly #state: ClusterState
+
+  constructor(resource: Resource, state: ClusterState) {
+    this.resource = resource
+    this.#state = state
+  }
+
+  /** Objects that are known. */
+  get count(): number {
+    return this.resource === 'namespaces'
+      ? [...this.#state.namespaces()].length
+      : this.#state.count(KINDS[this.resource])
+  }
+
+  /** The packed form, '' if there is no such object. */
+  get(namespace: string, name: string): string {
+    if (this.resource === 'namespaces') return this.#state.hasNamespace(name) ? '+' : ''
+    return this.#state.get(KINDS[this.resource], namespace, name) ?? ''
+  }
+
+  set(namespace: string, name: string, packed: string): void {
+    if (packed === KEEP) return
+    if (this.resource === 'namespaces') this.#state.setNamespace(name, packed !== '')
+    else this.#state.set(KINDS[this.resource], namespace, name, packed)
+  }
+
+  /** Namespace and name of every object. */
+  *keys(): Iterable<[namespace: string, name: string]> {
+    if (this.resource === 'namespaces') for (const name of this.#state.namespaces()) yield ['', name]
+    else for (const [namespace, name] of this.#state.objects(KINDS[this.resource])) yield [namespace, name]
+  }
+
+  /** Services that can be written now that these objects are known: a Service and its slices come in any order. */
+  servicesOf(items: Items): string[] {
+    const keys: string[] = []
+    eachItem(items, (namespace, name, packed) => {
+      if (packed === '' || packed === KEEP) return
+      if (this.resource === 'services') {
+        const key = `${namespace}/${name}`
+        if (this.#state.slicesOf(key).size > 0) keys.push(key)
+      } else if (this.resource === 'endpointslices') {
+        const key = `${namespace}/${packedSliceService(packed)}`
+        if (this.#state.hasService(key)) keys.push(key)
+      }
+    })
+    return keys
+  }
+}
+
+/** A list that is going to replace what is known, all at once: until it is complete, nothing is changed. */
+export class Replacement {
+  readonly #store: ResourceStore
+  /** What the list has named: whatever else is known is gone. */
+  readonly #seen = new Set<string>()
+  readonly #differences: string[] = []
+
+  constructor(store: ResourceStore) {
+    this.#store = store
+  }
+
+  add(items: Items): void {
+    eachItem(items, (namespace, name, packed) => {
+      this.#seen.add(`${namespace}/${name}`)
+      if (packed !== KEEP && this.#store.get(namespace, name) !== packed)
+        this.#differences.push(namespace, name, packed)
+    })
+  }
+
+  apply(): void {
+    const gone: [string, string][] = []
+    for (const key of this.#store.keys()) if (!this.#seen.has(`${key[0]}/${key[1]}`)) gone.push(key)
+    for (const [namespace, name] of gone) this.#store.set(namespace, name, '')
+    eachItem(this.#differences, (namespace, name, packed) => this.#store.set(namespace, name, packed))
+  }
+}
+
+/**
+ * Compares a list with what is known while a watch goes on changing it. The list shows one moment after the audit began, so an object
+ * that no event has touched since, and that is different all the same, is one whose event was lost.
+ */
+export class Audit {
+  readonly #store: ResourceStore
+  readonly #seen = new Set<string>()
+  readonly #touched = new Set<string>()
+  readonly #differences = new Map<string, string>()
+
+  constructor(store: ResourceStore) {
+    this.#store = store
+  }
+
+  /** The watch had something to say about this object. */
+  touch(namespace: string, name: string): void {
+    this.#touched.add(`${namespace}/${name}`)
+  }
+
+  add(items: Items): void {
+    eachItem(items, (namespace, name, packed) => {
+      const key = `${namespace}/${name}`
+      this.#seen.add(key)
+      if (packed !== KEEP && this.#store.get(namespace, name) !== packed) this.#differences.set(key, packed)
+    })
+  }
+
+  /** To be called when the list is complete and events on their way have had time to arrive. @returns the keys that were healed */
+  heal(): string[] {
+    for (const [namespace, name] of this.#store.keys()) {
+      const key = `${namespace}/${name}`
+      if (!this.#seen.has(key)) this.#differences.set(key, '')
+    }
+    const healed: string[] = []
+    for (const [key, packed] of this.#differences) {
+      const slash = key.indexOf('/')
+      const [namespace, name] = [key.slice(0, slash), key.slice(slash + 1)]
+      if (this.#touched.has(key) || this.#store.get(namespace, name) === packed) continue
+      this.#store.set(namespace, name, packed)
+      healed.push(namespace === '' ? name : key)
+    }
+    return healed
+  }
+}
