@@ -293,9 +293,7 @@ export class IndexWriter {
     if (this.#root !== 0) this.#retired.push(this.#root, ROOT_WORDS)
     // Last of all: a reader that loads the new root must find every word it leads to written.
     Atomics.store(this.#words, rootWord(), root)
-    this.#allocator.changedParts[0] = 1
-    // What it made, a transaction changes in place: flags that were cleared in the middle of it may be missing.
-    if (this.#loading) this.#allocator.changedParts.fill(1)
+    if (this.#loading) this.#allocator.changedParts.fill(1) // changes in place, flags may have been cleared since
     this.#root = root
     this.#publishedComplete = this.complete
     this.#publishedTop = this.#trie.top
@@ -318,7 +316,7 @@ export class IndexWriter {
     const log = this.#counterLog.content()
     // A name that this transaction made and dropped again may be anything by now, but only something that is freed below.
     for (let i = log.length - 3; i >= 0; i -= 3) {
-      this.#markCounters(log[i])
+      this.#allocator.mark(log[i] + 1, 2)
       addNameChildren(this.#words, log[i], -log[i + 1])
       addNameUses(this.#words, log[i], -log[i + 2])
     }
@@ -392,15 +390,10 @@ export class IndexWriter {
   }
 
   #count(name: number, children: number, uses: number): void {
-    this.#markCounters(name)
+    this.#allocator.mark(name + 1, 2) // the counters: not always in the part of the name's first word
     addNameChildren(this.#words, name, children)
     addNameUses(this.#words, name, uses)
     if (!this.#loading) this.#counterLog.push(name, children, uses)
-  }
-
-  /** They may lie in another part of the region than the first word of the name. */
-  #markCounters(name: number): void {
-    this.#allocator.mark(name + 1, 2)
   }
 
   #replaceBlock(name: number, old: number, block: number): void {
