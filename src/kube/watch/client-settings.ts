@@ -1,6 +1,7 @@
 // A cluster and a user of a kubeconfig, as kubectl understands them: client-node's KubeConfig leaves some of that out.
 // Not here: reading the file, and using what it says (connection.ts).
 
+import { readFileSync } from 'node:fs'
 import { dirname, isAbsolute, join } from 'node:path'
 import { environmentProxy } from './environment-proxy.ts'
 
@@ -39,6 +40,8 @@ export interface Exec {
   readonly provideClusterInfo?: boolean
 }
 
+export const TOKEN_FILE = 'tokenFile'
+
 /**
  * Plain http is allowed (KubeConfig wants the certificate, of which there is none, unverified); the proxy is the environment's
  * where the file names none.
@@ -66,9 +69,9 @@ export function userSettings(
   return user.exec ? { ...user, exec: execSettings(user.exec, cluster, file) } : user
 }
 
-/** KubeConfig's name for a token in a file that is read again every minute. */
+/** Has KubeConfig read a token from a file, again every minute. */
 export function tokenFileProvider(tokenFile: string): UserSettings['authProvider'] {
-  return { name: 'tokenFile', config: { tokenFile } }
+  return { name: TOKEN_FILE, config: { tokenFile } }
 }
 
 /** A command with a slash is a path beside the kubeconfig; a plugin is told what is asked of it, and of which cluster. */
@@ -91,7 +94,7 @@ function clusterInfo(cluster: ClusterSettings): Record<string, unknown> {
     server: cluster.server,
     'tls-server-name': cluster.tlsServerName,
     'insecure-skip-tls-verify': cluster.skipTLSVerify || undefined,
-    'certificate-authority-data': cluster.caData,
+    'certificate-authority-data': cluster.caFile ? readFileSync(cluster.caFile, 'base64') : cluster.caData,
     'proxy-url': cluster.proxyUrl,
   }
 }

@@ -14,6 +14,7 @@ import { parseYaml } from '../yaml-items.ts'
 import {
   type ClusterSettings,
   clusterSettings,
+  TOKEN_FILE,
   tokenFileProvider,
   type UserSettings,
   userSettings,
@@ -28,16 +29,15 @@ const PLUGIN_LIMIT_MS = 60_000
 const PLUGIN_MESSAGE_MAX = 500
 
 /**
- * Modules that client-node's KubeConfig imports and needs for no method called here, or only for a kubeconfig in which this
- * word stands. All together they are 2,300 files, 60 MB and half a second.
+ * Modules that client-node's KubeConfig imports and that no method called here needs, or only one that few need: they are loaded
+ * when they are first used. At once, all together are 2,300 files, 50 MB and a quarter of a second.
  */
-const UNUSED: readonly [specifier: string, word: string, exports: readonly string[]][] = [
-  ['./gen/index.js', '', ['createConfiguration', 'ServerConfiguration']],
-  ['undici', '', ['Agent', 'ProxyAgent']],
-  ['socks', 'socks', ['SocksClient']],
-  ['socks-proxy-agent', 'socks', ['SocksProxyAgent']],
-  ['openid-client', 'oidc', ['discovery', 'refreshTokenGrant', 'customFetch']],
-]
+const LATER: Readonly<Record<string, readonly string[]>> = {
+  './gen/index.js': ['createConfiguration', 'ServerConfiguration'],
+  undici: ['Agent', 'ProxyAgent'],
+  socks: ['SocksClient'],
+  'socks-proxy-agent': ['SocksProxyAgent'],
+}
 
 /** What TLS is to be like: see node:tls. */
 export type TlsSettings = Pick<SecureContextOptions, 'ca' | 'cert' | 'key'> & {
@@ -91,10 +91,13 @@ export class Connection {
     this.#options = options
   }
 
-  /** Reads the source, but runs no plugin yet. Throws a ConnectionConfigError. */
+  /** Reads the source and the files it names, but runs no plugin yet. Throws ConnectionConfigError. */
   static async open(options: ConnectionOptions): Promise<Connection> {
     const connection = new Connection(options)
-    connection.#loaded = await connection.#load()
+    const loaded = await connection.#load()
+    connection.#loaded = loaded
+    const { exec, authProvider } = loaded.user
+    if (!exec && (!authProvider || authProvider.name === TOKEN_FILE)) await connection.#apply(loaded)
     return connection
   }
 
@@ -162,7 +165,7 @@ export class Connection {
     if (!process.env.KUBERNETES_SERVICE_HOST || !process.env.KUBERNETES_SERVICE_PORT) {
       throw new ConnectionConfigError('KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are not set: this is no Pod')
     }
-    const config = await newKubeConfig('')
+    const config = await newKubeConfig()
     config.loadFromCluster()
     return this.#settle(config, {
       cluster: clusterSettings({ ...config.getCurrentCluster()!, caFile }),
@@ -180,7 +183,7 @@ export class Connection {
     return this.#settle(config, { cluster, user, source: `${kindOf(user)} of user '${user.name}' in ${file}` })
   }
 
-  /** The chosen two become all that `config` knows. Files they name must be there. */
+  /** The chosen two become all that `config` knows. */
   async #settle(config: KubeConfig, chosen: Pick<Loaded, 'cluster' | 'user' | 'source'>): Promise<Loaded> {
     const { cluster, user } = chosen
     config.loadFromClusterAndUser(cluster, user)
@@ -221,7 +224,7 @@ async function readKubeconfig(file: string): Promise<{ config: KubeConfig; text:
   } catch (cause) {
     throw new ConnectionConfigError(`kubeconfig ${file} cannot be read: ${messageOf(cause)}`, { cause })
   }
-  const config = await newKubeConfig(text)
+  const config = await newKubeConfig()
   try {
     config.loadFromString(text)
   } catch (cause) {
@@ -262,7 +265,7 @@ function chosenCluster(config: KubeConfig, file: string): ClusterSettings {
 function kindOf(user: UserSettings): string {
   if (user.exec) return `exec plugin ${user.exec.command}`
   if (user.authProvider)
-    return user.authProvider.name === 'tokenFile'
+    return user.authProvider.name === TOKEN_FILE
       ? `token file ${user.authProvider.config?.tokenFile}`
       : `auth-provider ${user.authProvider.name}`
   if (user.token) return 'token'
@@ -298,15 +301,12 @@ function runPluginsWith(config: KubeConfig, onRun: () => void): void {
   })
 }
 
-/** Loads client-node's KubeConfig without what it only imports. `text` is what it will read. */
-async function newKubeConfig(text: string): Promise<KubeConfig> {
-  const stubs = new Map(
-    UNUSED.filter(([, word]) => word === '' || !text.includes(word)).map(([name, , names]) => [name, stub(names)]),
-  )
+/** Loads client-node's KubeConfig, without the modules that come later. */
+async function newKubeConfig(): Promise<KubeConfig> {
   const hooks = registerHooks({
     resolve: (specifier, context, next) => {
-      const url = context.parentURL?.includes('/@kubernetes/client-node/dist/') ? stubs.get(specifier) : undefined
-      return url === undefined ? next(specifier, context) : { url, shortCircuit: true }
+      const isOurs = context.parentURL?.includes('/@kubernetes/client-node/dist/') && Object.hasOwn(LATER, specifier)
+      return isOurs ? { url: later(specifier, context.parentURL!), shortCircuit: true } : next(specifier, context)
     },
   })
   try {
@@ -317,10 +317,16 @@ async function newKubeConfig(text: string): Promise<KubeConfig> {
   }
 }
 
-/** A module that exports `names`, none of which can be used: a kubeconfig that needs them now did not when we started. */
-function stub(names: readonly string[]): string {
-  const body = "function(){throw new Error('this kubeconfig needs more than the first one did: restart')}"
-  return `data:text/javascript,${encodeURIComponent(names.map((name) => `export const ${name}=${body}`).join(';'))}`
+/** A module in place of another: its functions and classes load that one when they are called. */
+function later(specifier: string, parent: string): string {
+  const stubs = LATER[specifier].map(
+    (name) => `export const ${name} = function (...args) {
+      const { ${name} } = createRequire('${parent}')('${specifier}')
+      return new.target ? new ${name}(...args) : ${name}(...args)
+    }`,
+  )
+  const text = ["import { createRequire } from 'node:module'", ...stubs].join('\n')
+  return `data:text/javascript,${encodeURIComponent(text)}`
 }
 
 function messageOf(cause: unknown): string {

@@ -69,7 +69,7 @@ export async function serve(
   const make = { h2: createSecureServer, 'http/1.1': createHttps, http: createHttp }[protocol] as typeof createHttps
   const server = make(options, handler as never)
   // Without a listener Node ends the process when a client leaves in the middle.
-  for (const event of ['sessionError', 'tlsClientError', 'clientError']) server.on(event, () => {})
+  for (const event of ['sessionError', 'tlsClientError']) server.on(event, () => {})
   const listening = await listen(t, server, port)
   return { ...listening, url: `${protocol === 'http' ? 'http' : 'https'}://127.0.0.1:${listening.port}` }
 }
