@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path'
 import type { FeedConfig, ServerConfig } from '../config/server-config.ts'
 import { resolveStateDir } from '../config/state-dir.ts'
 import type { Region } from '../index/layout.ts'
-import { LiveFeed } from '../kube/live-feed.ts'
+import { type FeedCallbacks, LiveFeed } from '../kube/live-feed.ts'
 import { fingerprintOf, type RestoredState, readStateFile, StateFileError, setAside } from '../kube/state-file.ts'
 import { StateKeeper } from '../kube/state-keeper.ts'
 import { collectGarbage } from '../workers/garbage.ts'
@@ -19,6 +19,8 @@ const RECLAIM_INTERVAL_MS = 1000
 const AGE_INTERVAL_MS = 60_000
 const OLD_MS = 30_000
 const RESTORE_SLICE_MS = 5
+/** After a list, when the feed thread has tidied up too. */
+const TIDY_MS = 3000
 
 /** Serves until a signal ends it. @returns the exit code */
 export async function serveCluster(context: ServerProcess, options: FeedConfig): Promise<number> {
@@ -41,7 +43,12 @@ export async function serveCluster(context: ServerProcess, options: FeedConfig):
     )
   }
   const keeper = path === '' ? null : new StateKeeper(path, fingerprint, engine, log)
-  const { feed, synced, failed } = follow(engine, options, restored !== null, keeper, log)
+  let tidying: NodeJS.Timeout | undefined
+  const onListed = (): void => {
+    clearTimeout(tidying)
+    tidying = setTimeout(() => void (serving && tidyUp(serving)), TIDY_MS).unref()
+  }
+  const { feed, synced, failed } = follow(engine, options, restored !== null, keeper, { log, onListed })
   const timers = [
     setInterval(() => {
       engine.writer.reclaim()
@@ -131,13 +138,14 @@ function follow(
   options: FeedConfig,
   visible: boolean,
   keeper: StateKeeper | null,
-  log: (line: string) => void,
+  { log, onListed }: Pick<FeedCallbacks, 'log' | 'onListed'>,
 ): { feed: LiveFeed; synced: Promise<'synced'>; failed: Promise<never> } {
   const synced = Promise.withResolvers<'synced'>()
   const failed = Promise.withResolvers<never>()
   failed.promise.catch(() => {})
   const feed = new LiveFeed(options, index, visible, {
     log,
+    onListed,
     onSynced: () => {
       collectGarbage()
       synced.resolve('synced')

@@ -51,6 +51,8 @@ export interface FeedCallbacks {
   readonly log: (line: string) => void
   /** Everything is known, and published. Once. */
   readonly onSynced: () => void
+  /** A list has ended that replaced what was known: much of what was needed for it is free soon. */
+  readonly onListed: () => void
   /** Something was published. */
   readonly onPublished: (flush: Flush) => void
   /** The index cannot be built at all. */
@@ -278,6 +280,7 @@ export class LiveFeed {
     this.#heard(following)
     if (this.#visible) this.#gather()
     this.#show()
+    this.#callbacks.onListed()
   }
 
   #endAudit(following: Following): void {
