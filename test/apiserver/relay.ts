@@ -79,7 +79,9 @@ export class Relay {
   /** What came in meanwhile is carried now. */
   thaw(): void {
     this.#frozen = false
-    for (const { client, server } of this.#pairs) {
+    for (const pair of this.#pairs) {
+      const { client, server } = pair
+      if (client.destroyed || server.destroyed) this.#forget(pair)
       client.resume()
       server.resume()
     }
@@ -114,7 +116,7 @@ export class Relay {
     server.on('error', () => client.resetAndDestroy())
     client.on('close', () => this.#forget(pair))
     server.on('close', () => this.#forget(pair))
-    client.on('data', (octets: Buffer) => forward(client, server, octets))
+    client.on('data', (octets: Buffer) => this.#forward(client, server, octets))
     server.on('data', (octets: Buffer) => this.#fromServer(pair, octets))
     client.on('end', () => server.end())
     server.on('end', () => setTimeout(() => client.end(), this.#delayMs))
@@ -125,8 +127,9 @@ export class Relay {
   }
 
   #forget(pair: Pair): void {
-    this.#pairs.delete(pair)
+    // A side that goes while all is silent is not missed by the other one.
     if (this.#frozen) return
+    this.#pairs.delete(pair)
     pair.client.destroy()
     pair.server.destroy()
   }
@@ -140,13 +143,13 @@ export class Relay {
       return
     }
     this.#octetsLeft -= octets.length
-    if (this.#delayMs === 0) forward(server, client, octets)
+    if (this.#delayMs === 0) this.#forward(server, client, octets)
     else setTimeout(() => client.writable && client.write(octets), this.#delayMs)
   }
-}
 
-function forward(from: Socket, to: Socket, octets: Buffer): void {
-  if (!to.writable || to.write(octets)) return
-  from.pause()
-  to.once('drain', () => from.resume())
+  #forward(from: Socket, to: Socket, octets: Buffer): void {
+    if (!to.writable || to.write(octets)) return
+    from.pause()
+    to.once('drain', () => this.#frozen || from.resume())
+  }
 }
