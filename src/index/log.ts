@@ -16,6 +16,11 @@ export class Log {
     if (c !== undefined) this.#content[this.length++] = c
   }
 
+  /** The element pushed last, 0 if there is none. */
+  get last(): number {
+    return this.length === 0 ? 0 : this.#content[this.length - 1]
+  }
+
   at(index: number): number {
     return this.#content[index]
   }

@@ -267,6 +267,8 @@ export class IndexWriter {
     builder.write(this.#words, block)
     forEachTarget(this.#words, block, (target) => this.#count(target, 0, 1))
     this.#replaceBlock(name, this.blockOf(name), block)
+    // A name that was just made for these records: no need to look at it again.
+    if (this.#touched.last === name) this.#touched.length--
   }
 
   /** Takes all RRsets from `name`. */
