@@ -164,12 +164,18 @@ function managedBy(resource: Resource, metadata: Json, rest: Json, time: string)
   }
 }
 
+/** Fields that the API server fills in are nobody's. */
+function isAllocated(name: string, value: unknown): boolean {
+  if (name === 'clusterIP') return value !== 'None'
+  return ['clusterIPs', 'ipFamilies', 'ipFamilyPolicy', 'nodePort'].includes(name)
+}
+
 /** Fields below metadata or spec: mappings by their keys if `depth` is 1, ports by number and protocol, all else as a whole. */
 function fieldSets(value: Json, depth: number): Json {
   const sets: Json = {}
   for (const name of Object.keys(value ?? {}).sort()) {
     const field = value[name]
-    if (field === undefined) continue
+    if (field === undefined || isAllocated(name, field)) continue
     if (name === 'ports' && Array.isArray(field)) sets[`f:${name}`] = portSets(field)
     else if (depth > 0 && typeof field === 'object' && field !== null && !Array.isArray(field)) {
       sets[`f:${name}`] = { '.': {}, ...fieldSets(field as Json, 0) }
