@@ -6,8 +6,11 @@ import { type IncomingHttpHeaders, request as requestHttp } from 'node:http'
 import { type ClientHttp2Session, connect } from 'node:http2'
 import { Agent, request as requestHttps } from 'node:https'
 import type { Readable } from 'node:stream'
+import type { TestContext } from 'node:test'
 import { DEFAULT_TOKEN } from './access.ts'
-import { fixture } from './server.ts'
+import type { GivenObject } from './object.ts'
+import { type ApiServer, type ApiServerOptions, fixture, startApiServer } from './server.ts'
+import type { Store } from './store.ts'
 
 export const PROTOCOLS = ['h2', 'http/1.1'] as const
 export type Protocol = (typeof PROTOCOLS)[number]
@@ -170,4 +173,37 @@ export class TestClient {
     const [received] = await once(stream, 'response')
     return [received[':status'] as number, received as IncomingHttpHeaders, stream as Readable] as const
   }
+}
+
+/** A server and a client of it, which end with the test. */
+export async function serverAndClient(
+  t: TestContext,
+  protocol: Protocol,
+  options: ApiServerOptions = {},
+): Promise<{ server: ApiServer; store: Store; client: TestClient }> {
+  const server = await startApiServer({ futureWaitMs: 20, ...options })
+  const client = new TestClient(server.url, protocol)
+  t.after(async () => {
+    client.close()
+    await server.close()
+  })
+  return { server, store: server.store, client }
+}
+
+/** A Service `namespace/name`. */
+export function service(key: string, labels: Record<string, string> = {}, port = 80): GivenObject {
+  const [namespace, name] = key.split('/')
+  return { metadata: { name, namespace, labels }, spec: { ports: [{ name: 'http', protocol: 'TCP', port }] } }
+}
+
+/** `namespace/name` of the items of a list. */
+export function keysOf(list: { readonly items: readonly GivenObject[] }): string[] {
+  return list.items.map(({ metadata }) =>
+    metadata.namespace ? `${metadata.namespace}/${metadata.name}` : metadata.name,
+  )
+}
+
+/** `ADDED shop/web`, or `BOOKMARK`. */
+export function brief({ type, object }: WatchEvent): string {
+  return object.metadata?.name === undefined ? type : `${type} ${object.metadata.namespace}/${object.metadata.name}`
 }
