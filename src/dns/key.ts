@@ -51,10 +51,10 @@ export function keyHashEnd(hash: number): number {
   return hash ^ (hash >>> 16)
 }
 
-/** Hash of the key in words[0..], of which the octets behind `length` are zero. */
-export function keyHash(words: Int32Array, meta: number): number {
-  const count = ((meta & 0xffff) + 3) >> 2
+/** Hash of the key in words[from..], of which the octets behind `length` are zero. */
+export function keyHash(words: Int32Array, from: number, meta: number): number {
+  const end = from + (((meta & 0xffff) + 3) >> 2)
   let hash = keyHashStart(meta)
-  for (let i = 0; i < count; i++) hash = keyHashStep(hash, words[i])
+  for (let i = from; i < end; i++) hash = keyHashStep(hash, words[i])
   return keyHashEnd(hash)
 }

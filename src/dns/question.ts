@@ -174,7 +174,7 @@ export function readKey(query: Query, words: Int32Array, word: number, zone: num
 export function sealKey(query: Query, zone: number, length: number): void {
   if (length > 0) query.keyWords[(length - 1) >> 2] &= lastWordMask(length)
   query.meta = keyMeta(zone, length)
-  query.hash = keyHash(query.keyWords, query.meta)
+  query.hash = keyHash(query.keyWords, 0, query.meta)
 }
 
 /** Steps over a name that may be compressed; pointers must lead strictly backwards. 0 if it is malformed. */

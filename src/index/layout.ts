@@ -19,9 +19,9 @@
 // Below the last level (hash used up) a node is a plain list: +1 count, +2 zero, +3 entries.
 //
 // Name: a name in the index, or one that records point at
-//   +0 hash of the key   +1 children: names in the index right below it   (writer only)
+//   +0 zone << 16 | length of the key in octets   +1 children: names in the index right below it   (writer only)
 //   +2 uses: trie entry and records that hold this ref   (writer only)
-//   +3 zone << 16 | length of the key in octets   +4 key: what stands left of the zone, zeros behind (key.ts)
+//   +3 key: what stands left of the zone, zeros behind (key.ts)
 //
 // Block: the RRsets of one name
 //   +0 count of RRsets | flags << 8   +1 size of the block in words   +2 RRsets, one after another
@@ -35,9 +35,11 @@
 //   CLAIMS (PTR) count of claims, then (target ref, rank, creation second) each, best first; the first `count` are answered
 //   RAW    records in wire form, owner = pointer to the question: length in octets, then octets padded to words
 
+import { keyHash } from '../dns/key.ts'
+
 const MAGIC = 0x50455245 // 'PERE'
 /** Of regions that are kept on disk too. */
-export const LAYOUT_VERSION = 2
+export const LAYOUT_VERSION = 3
 const HEADER_ROOT = 2
 const HEADER_CAPACITY = 3
 const HEADER_READERS = 16
@@ -200,10 +202,11 @@ export function bitCount(map: number): number {
 
 // ---- name ----
 
-const NAME_KEY = 4
+const NAME_KEY = 3
 
+/** Hash of the key: where in the trie the name is. Made anew each time, for it takes less time than memory for it would. */
 export function nameHash(words: Int32Array, name: number): number {
-  return words[name]
+  return keyHash(words, name + NAME_KEY, words[name])
 }
 export function nameChildren(words: Int32Array, name: number): number {
   return words[name + 1]
@@ -219,14 +222,14 @@ export function addNameUses(words: Int32Array, name: number, change: number) {
 }
 /** Zone and length of the key (key.ts, `keyMeta`). */
 export function nameMeta(words: Int32Array, name: number): number {
-  return words[name + 3]
+  return words[name]
 }
 /** Octets of the key. */
 export function nameLength(words: Int32Array, name: number): number {
-  return words[name + 3] & 0xffff
+  return words[name] & 0xffff
 }
 export function nameZone(words: Int32Array, name: number): number {
-  return words[name + 3] >>> 16
+  return words[name] >>> 16
 }
 /** Index of the first word of the key. */
 export function nameKeyWord(name: number): number {
@@ -240,18 +243,17 @@ export function nameOctets(name: number): number {
 export function nameWords(length: number): number {
   return NAME_KEY + ((length + 3) >> 2)
 }
-export function writeName(words: Int32Array, name: number, hash: number, meta: number, key: Int32Array) {
-  words[name] = hash
+export function writeName(words: Int32Array, name: number, meta: number, key: Int32Array) {
+  words[name] = meta
   words[name + 1] = 0
   words[name + 2] = 0
-  words[name + 3] = meta
   const count = ((meta & 0xffff) + 3) >> 2
   for (let i = 0; i < count; i++) words[name + NAME_KEY + i] = key[i]
 }
 
 /** Is the key of `name` the one in key[0..]? */
-export function nameEquals(words: Int32Array, name: number, hash: number, meta: number, key: Int32Array): boolean {
-  if (words[name] !== hash || words[name + 3] !== meta) return false
+export function nameEquals(words: Int32Array, name: number, meta: number, key: Int32Array): boolean {
+  if (words[name] !== meta) return false
   const count = ((meta & 0xffff) + 3) >> 2
   const from = name + NAME_KEY
   for (let i = 0; i < count; i++) if (words[from + i] !== key[i]) return false

@@ -29,7 +29,7 @@ export function find(words: Int32Array, trie: number, hash: number, meta: number
     const dataMap = nodeDataMap(words, node)
     if ((dataMap & bit) !== 0) {
       const entry = nodeEntry(node, bitCount(dataMap & (bit - 1)))
-      return nameEquals(words, entryName(words, entry), hash, meta, key) ? entry : 0
+      return nameEquals(words, entryName(words, entry), meta, key) ? entry : 0
     }
     const nodeMap = nodeNodeMap(words, node)
     if ((nodeMap & bit) === 0) return 0
@@ -38,7 +38,7 @@ export function find(words: Int32Array, trie: number, hash: number, meta: number
   const count = listCount(words, node)
   for (let i = 0; i < count; i++) {
     const entry = nodeEntry(node, i)
-    if (nameEquals(words, entryName(words, entry), hash, meta, key)) return entry
+    if (nameEquals(words, entryName(words, entry), meta, key)) return entry
   }
   return 0
 }
@@ -89,7 +89,7 @@ export function findAll(words: Int32Array, trie: number, queries: readonly Query
     const query = queries[i]
     const { entry, hash, meta, keyWords } = query
     if (nodes[i] !== 0) query.entry = find(words, trie, hash, meta, keyWords)
-    else if (entry !== 0 && !nameEquals(words, entryName(words, entry), hash, meta, keyWords)) query.entry = 0
+    else if (entry !== 0 && !nameEquals(words, entryName(words, entry), meta, keyWords)) query.entry = 0
   }
   return touched
 }

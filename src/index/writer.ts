@@ -435,9 +435,9 @@ export class IndexWriter {
   /** Makes a name of the key in #key. */
   #newName(): number {
     this.#requireRoom()
-    const { meta, hash, keyWords } = this.#key
+    const { meta, keyWords } = this.#key
     const name = this.#allocate(nameWords(meta & 0xffff))
-    writeName(this.#words, name, hash, meta, keyWords)
+    writeName(this.#words, name, meta, keyWords)
     return name
   }
 

@@ -44,6 +44,7 @@ import {
   findRrset,
   nameKeyWord,
   nameLength,
+  nameMeta,
   nameOctets,
   nameWords,
   type Region,
@@ -454,7 +455,8 @@ class IndexAnswerer implements Answerer {
     const { links, words } = this
     const last = nameWords(nameLength(words, name))
     for (let i = 0; i < link; i++) {
-      let word = nameKeyWord(0) - 1 // zone and length, then the key
+      if (nameMeta(words, name) !== nameMeta(words, links[i])) continue
+      let word = nameKeyWord(0)
       while (word < last && words[name + word] === words[links[i] + word]) word++
       if (word === last) return true
     }

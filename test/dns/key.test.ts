@@ -73,7 +73,7 @@ test(`the key of a name is its folded octets, wherever the name stands (seed ${S
         query.key.subarray(length, padded).every((octet) => octet === 0),
         'zeros behind the key',
       )
-      assert.equal(query.hash, keyHash(query.keyWords, query.meta))
+      assert.equal(query.hash, keyHash(query.keyWords, 0, query.meta))
       const sealed = new Query()
       sealed.key.fill(0xee)
       for (let i = 0; i < length; i++) sealed.key[i] = foldOctet(wire[i])

@@ -27,7 +27,7 @@ function labelOf(candidate: number): string {
 function hashOf(candidate: number, meta: number): number {
   octets[0] = LABEL_LENGTH
   for (let i = 0; i < LABEL_LENGTH; i++) octets[i + 1] = DIGITS[(candidate >>> (5 * i)) & 31]
-  return keyHash(words, meta)
+  return keyHash(words, 0, meta)
 }
 
 /** Deterministic. */
