@@ -20,7 +20,8 @@ export interface AuditPace {
 
 /** Audits the resources in turn until `signal` is aborted. One whose watch fails meanwhile has to wait for the next time. */
 export async function runAudits(reflectors: readonly Reflector[], pace: AuditPace, signal: AbortSignal): Promise<void> {
-  await Promise.race(reflectors.map(({ synced }) => synced))
+  const stopped = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+  await Promise.race([stopped, ...reflectors.map(({ synced }) => synced)])
   while (!signal.aborted) {
     await sleep(jittered(pace.intervalMs, JITTER, pace.draw), undefined, { signal }).catch(() => undefined)
     for (const reflector of reflectors) {

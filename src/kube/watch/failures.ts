@@ -42,6 +42,16 @@ export class WatchError extends Error {
   }
 }
 
+/** The server is there, but does not answer this request. */
+export class UnansweredError extends Error {
+  readonly code = 'UNANSWERED'
+
+  constructor(verb: string, resource: string) {
+    super(`cannot ${verb} ${resource}: the API server does not answer`)
+    this.name = 'UnansweredError'
+  }
+}
+
 /** A watch was ended as soon as it began, without a word. */
 export class ShortWatchError extends Error {
   readonly code = 'SHORT_WATCH'

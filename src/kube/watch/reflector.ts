@@ -23,6 +23,8 @@ export type ReflectorOptions = Selection & Pick<FeedOptions, 'pageSize' | 'strea
 export interface Pace {
   /** Delays after a refusal. */
   readonly refusedMs: { readonly first: number; readonly most: number }
+  /** Delays before a list that becomes too old as soon as it is read. */
+  readonly relistMs: { readonly first: number; readonly most: number }
   /** From the start of one attempt to that of the next if the connection fails. The client has a pace of its own besides. */
   readonly cutMs: { readonly first: number; readonly most: number }
   /** A watch that ends sooner, without an event, is no success. */
@@ -36,6 +38,7 @@ const DRAWS = 2 ** 32
 
 export const PACE: Pace = {
   refusedMs: { first: 800, most: 30_000 },
+  relistMs: { first: 100, most: 5000 },
   cutMs: { first: 50, most: 200 },
   shortWatchMs: 1000,
   streamingSilenceMs: 30_000,
@@ -60,12 +63,14 @@ export class Reflector {
   readonly #pace: Pace
   readonly #pulse: Pulse
   readonly #refused: Backoff
+  readonly #relist: Backoff
   readonly #cut: Backoff
   readonly #synced = Promise.withResolvers<void>()
   #streams: boolean
   /** Where the next watch begins; '' if only a list helps. */
   #version = ''
-  /** A watch has told something, or lasted, since the last list. */
+  #listedAt = Number.NEGATIVE_INFINITY
+  /** A watch has told something, or lasted, since then. */
   #fruitful = false
   /** The watch of this attempt was answered. */
   #opened = false
@@ -91,6 +96,7 @@ export class Reflector {
     this.#pace = pace
     this.#pulse = new Pulse(resource, outbox, () => api.heardAt())
     this.#refused = new Backoff(pace.refusedMs.first, pace.refusedMs.most, pace.draw)
+    this.#relist = new Backoff(pace.relistMs.first, pace.relistMs.most, pace.draw)
     this.#cut = new Backoff(pace.cutMs.first, pace.cutMs.most, pace.draw)
   }
 
@@ -142,6 +148,7 @@ export class Reflector {
 
   #listed(version: string): void {
     this.#version = version
+    this.#listedAt = performance.now()
     this.#fruitful = false
     this.#cut.reset()
     this.#steady ??= new AbortController()
@@ -201,11 +208,8 @@ export class Reflector {
     this.#steady ??= new AbortController()
     this.#pulse.opened()
     try {
-      if (read !== null) this.#pass(read)
-      for await (const batch of batches) {
-        told = true
-        this.#pass(batch)
-      }
+      if (read !== null) told = this.#pass(read)
+      for await (const batch of batches) told = this.#pass(batch) || told
     } finally {
       this.#pulse.closed()
       if (performance.now() - openedAt >= this.#pace.shortWatchMs) this.#succeeded()
@@ -213,7 +217,8 @@ export class Reflector {
     if (!told && performance.now() - openedAt < this.#pace.shortWatchMs) throw new ShortWatchError()
   }
 
-  #pass({ events, error, arrivedMs }: EventBatch): void {
+  /** @returns whether anything has changed */
+  #pass({ events, error, arrivedMs }: EventBatch): boolean {
     const items: string[] = []
     for (const event of events) {
       this.#version = versionOf(event, this.#version)
@@ -223,11 +228,13 @@ export class Reflector {
     if (events.length > 0) this.#succeeded()
     if (error !== null) throw error
     this.#pulse.alive()
+    return items.length > 0
   }
 
   #succeeded(): void {
     this.#fruitful = true
     this.#refused.reset()
+    this.#relist.reset()
     this.#cut.reset()
   }
 
@@ -244,7 +251,7 @@ export class Reflector {
 
   /** Decides what comes next. @returns milliseconds to wait before that */
   #delayAfter(error: unknown, startedAt: number): number {
-    if (isExpired(error)) return this.#expired(error as Error)
+    if (isExpired(error) && this.#version !== '') return this.#expired(error as Error)
     if (isUnreachable(error)) {
       // A watch that was cut is resumed; only if that fails too something is wrong.
       if (!this.#opened) this.#fail((error as Error).message)
@@ -260,24 +267,24 @@ export class Reflector {
   }
 
   #expired(error: Error): number {
-    const again = this.#fruitful
+    const again = this.#fruitful || performance.now() - this.#listedAt >= this.#pace.shortWatchMs
     this.#version = ''
-    this.#fruitful = false
     this.#gap()
     this.#outbox.log(`${this.resource} must be listed again: ${error.message}`)
     // A list that is too old as soon as it is read would be read again and again.
-    return again ? 0 : this.#refused.next()
+    return again ? 0 : this.#relist.next()
   }
 
   #malformed(error: MalformedEventError): number {
-    this.#damageLog.add(`the watch of ${this.resource} says what is no event: ${error.message}`)
+    const reason = `the watch of ${this.resource} says what is no event: ${error.message}`
+    this.#damageLog.add(reason)
     if (this.#version !== '' && this.#version !== this.#malformedVersion) {
       this.#malformedVersion = this.#version
       return this.#cut.next()
     }
     this.#version = ''
-    this.#gap()
-    return this.#refused.next()
+    this.#fail(reason)
+    return this.#relist.next()
   }
 
   #watchSeconds(): number {

@@ -2,6 +2,7 @@
 // watch.ts.
 
 import type { ApiClient, ApiResponse } from './api-client.ts'
+import { UnansweredError } from './failures.ts'
 import type { Resource } from './messages.ts'
 import { RESOURCES, type ResourceKind, type Selection } from './resources.ts'
 
@@ -10,6 +11,9 @@ export type Api = Pick<ApiClient, 'request' | 'heardAt'>
 
 /** A page of which nothing comes for so long will not come. A watch is silent as long as nothing changes. */
 const LIST_SILENCE_MS = 30_000
+
+/** An API server ends what takes longer than a minute by itself. */
+const ANSWER_MS = 70_000
 
 export class Requests {
   readonly resource: Resource
@@ -48,14 +52,26 @@ export class Requests {
     return this.#request('watch', query, signal, 0)
   }
 
-  #request(
+  async #request(
     verb: 'list' | 'watch',
     query: Record<string, string>,
     signal: AbortSignal,
     silenceMs: number,
   ): Promise<ApiResponse> {
     const { path, group } = this.#kind
-    const search = new URLSearchParams({ ...this.#selectors, ...query })
-    return this.api.request(`${path}?${search}`, { verb, group, resource: this.resource, signal, silenceMs })
+    const late = new AbortController()
+    const timer = setTimeout(() => late.abort(new UnansweredError(verb, this.resource)), ANSWER_MS)
+    const options = {
+      verb,
+      group,
+      resource: this.resource,
+      signal: AbortSignal.any([signal, late.signal]),
+      silenceMs,
+    }
+    try {
+      return await this.api.request(`${path}?${new URLSearchParams({ ...this.#selectors, ...query })}`, options)
+    } finally {
+      clearTimeout(timer)
+    }
   }
 }

@@ -196,7 +196,12 @@ const cases: Case[] = [
       { chunks: [eventLine('SHOUTED', {})], asked: ['resourceVersion=10'] },
       { asked: ['resourceVersion=10'] },
     ],
-    told: [...LISTED, `services shop/a=${packed('10.0.0.1')}`, ...LISTED],
+    told: [
+      ...LISTED,
+      `services shop/a=${packed('10.0.0.1')}`,
+      'services failing: the watch of services says what is no event: an event has no object',
+      ...LISTED,
+    ],
   },
   {
     why: 'a page that is no list',
@@ -307,6 +312,7 @@ const cases: Case[] = [
       ].flatMap((reason) => ['services list begin', 'services list dropped', `services failing: ${reason}`]),
       'services list begin',
       'services list dropped',
+      'services failing: the watch of services was ended: Expired',
       'services list begin',
       `services list shop/b=${packed('10.0.0.1')}`,
       'services list complete',

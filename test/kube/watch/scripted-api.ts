@@ -28,6 +28,7 @@ export interface Answer {
 export const FAST: Pace = {
   ...PACE,
   refusedMs: { first: 1, most: 4 },
+  relistMs: { first: 1, most: 4 },
   cutMs: { first: 1, most: 2 },
   shortWatchMs: 20,
   streamingSilenceMs: 50,
@@ -109,7 +110,7 @@ export function keptMessages(): { outbox: Outbox; messages: FeedMessage[] } {
 export function told(messages: readonly FeedMessage[]): string[] {
   const lines: string[] = []
   for (const message of messages) {
-    if (message.type === 'log' || message.type === 'alive') continue
+    if (message.type === 'log' || message.type === 'alive' || message.type === 'refused') continue
     const { type, resource } = message
     if (type === 'failing') lines.push(`${resource} failing: ${message.reason}`)
     else if (type === 'events') lines.push(`${resource} ${itemsText(message.items)}`)
