@@ -1,0 +1,57 @@
+// `npm run bench:watch`: a server that follows a generated cluster, from outside: how long it takes to start, what it holds in memory,
+// how soon a change is in its answers, and what lists that are read again and outages of the API server do to it.
+// bench/watch/options.ts has the options. The stand-in API server, the server and the clients share the machine, and each figure includes
+// the way through TLS and the kernel: they are upper bounds.
+
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { cpus, release } from 'node:os'
+import { join } from 'node:path'
+import { Bench, READY_MS } from './watch/bench.ts'
+import { measureQuiet } from './watch/memory.ts'
+import { HELP, type Options, readOptions } from './watch/options.ts'
+import { type Figure, printFigures } from './watch/report.ts'
+import { measureColdStarts, measureStateStarts } from './watch/starts.ts'
+import { measureUpdates } from './watch/updates.ts'
+
+async function main(): Promise<void> {
+  const options = readOptions(process.argv.slice(2))
+  if (!options) return console.log(HELP)
+  const figures: Figure[] = []
+  for (const services of options.services) figures.push(...(await measure(options, services)))
+  if (options.jsonPath)
+    writeFileSync(options.jsonPath, JSON.stringify({ machine: machine(), options, figures }, null, 1))
+}
+
+async function measure(options: Options, services: number): Promise<readonly Figure[]> {
+  const bench = await Bench.open(options, services)
+  try {
+    await measureColdStarts(bench)
+    await measureRunning(bench)
+  } finally {
+    await bench.close()
+  }
+  const endpoints = services * options.endpointsPerService
+  printFigures(`${services} Services, ${endpoints} endpoints`, bench.figures.list)
+  return bench.figures.list
+}
+
+/** All that one server goes through in its life. */
+async function measureRunning(bench: Bench): Promise<void> {
+  if (!['quiet', 'updates', 'state file'].some((part) => bench.wants(part))) return
+  const stateDir = join(bench.folder, 'state')
+  mkdirSync(stateDir)
+  const server = await bench.startServer({ stateDir, watchesLoop: true })
+  await server.ready(READY_MS)
+  await measureQuiet(bench, server, stateDir)
+  await measureUpdates(bench, server)
+  await measureStateStarts(bench, server, stateDir)
+}
+
+function machine(): object {
+  return { cpu: cpus()[0]?.model, cores: cpus().length, node: process.version, kernel: release() }
+}
+
+await main().catch((error: Error) => {
+  console.error(`bench:watch: ${error.message}`)
+  process.exitCode = 1
+})

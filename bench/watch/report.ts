@@ -1,0 +1,76 @@
+// What was measured, as a table: one line a figure, its target beside it.
+
+import { spread } from '../serve/report.ts'
+
+/** What a figure should be. */
+export interface Target {
+  readonly sign: '<=' | '>='
+  readonly limit: number
+}
+
+/** One thing that was measured, once or several times. */
+export interface Figure {
+  readonly services: number
+  readonly part: string
+  readonly what: string
+  /** '' for ratios. */
+  readonly unit: string
+  readonly values: readonly number[]
+  readonly target: Target | null
+}
+
+/** Takes figures of one size as they are found. */
+export class Figures {
+  readonly list: Figure[] = []
+  readonly #services: number
+
+  constructor(services: number) {
+    this.#services = services
+  }
+
+  add(part: string, what: string, unit: string, value: number | readonly number[], target: Target | null = null): void {
+    const values = typeof value === 'number' ? [value] : value
+    this.list.push({ services: this.#services, part, what, unit, values, target })
+  }
+}
+
+export function atMost(limit: number): Target {
+  return { sign: '<=', limit }
+}
+
+/** Prints the figures of one size. */
+export function printFigures(title: string, figures: readonly Figure[]): void {
+  console.log(`\n${title}`)
+  const rows = [['', '', 'median', '(min..max)', 'unit', 'target', '']]
+  let previous = ''
+  for (const { part, what, unit, values, target } of figures) {
+    const { median, least, most } = spread(values)
+    const range = values.length > 1 ? `(${shown(least)}..${shown(most)})` : ''
+    const goal = target === null ? '' : `${target.sign} ${target.limit}`
+    rows.push([part === previous ? '' : part, what, shown(median), range, unit, goal, verdict(median, target)])
+    previous = part
+  }
+  printRows(rows)
+}
+
+function verdict(value: number, target: Target | null): string {
+  if (target === null) return ''
+  return (target.sign === '<=' ? value <= target.limit : value >= target.limit) ? 'met' : 'NOT MET'
+}
+
+/** Three digits that matter. */
+function shown(value: number): string {
+  if (!Number.isFinite(value)) return Number.isNaN(value) ? '-' : 'never'
+  return value.toFixed(Math.max(0, 2 - Math.floor(Math.log10(Math.max(Math.abs(value), 0.1)))))
+}
+
+function printRows(rows: readonly string[][]): void {
+  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)))
+  for (const row of rows) {
+    const cells = row.map((cell, column) => {
+      const isText = column < 2 || column > 3
+      return isText ? cell.padEnd(widths[column]) : cell.padStart(widths[column])
+    })
+    console.log(`  ${cells.join('  ').trimEnd()}`)
+  }
+}
