@@ -129,12 +129,17 @@ function filledIn(resource: Resource, stated: GivenObject['metadata'], rest: Jso
     creationTimestamp: creationTimestamp ?? before?.creationTimestamp ?? now,
     deletionTimestamp,
     deletionGracePeriodSeconds,
-    labels,
-    annotations,
+    labels: unlessEmpty(labels),
+    annotations: unlessEmpty(annotations),
     ownerReferences,
     finalizers,
     managedFields: others.managedFields ?? [managedBy(resource, stated, rest, now)],
   }
+}
+
+/** An API server leaves out what is empty. */
+function unlessEmpty(value: unknown): unknown {
+  return typeof value === 'object' && value !== null && Object.keys(value).length === 0 ? undefined : value
 }
 
 /** One more if anything but metadata and status is another. */
@@ -149,7 +154,8 @@ function managedBy(resource: Resource, metadata: Json, rest: Json, time: string)
   const { status: _status, ...owned } = rest
   const fields: Json = {}
   const { labels, annotations, ownerReferences } = metadata
-  const ofMetadata = fieldSets({ annotations, labels, ownerReferences }, 1)
+  const stated = { annotations: unlessEmpty(annotations), labels: unlessEmpty(labels), ownerReferences }
+  const ofMetadata = fieldSets(stated, 1)
   if (Object.keys(ofMetadata).length > 0) owned.metadata = 0
   for (const name of Object.keys(owned).sort()) {
     fields[`f:${name}`] = name === 'metadata' ? ofMetadata : name === 'spec' ? fieldSets(owned.spec as Json, 0) : {}

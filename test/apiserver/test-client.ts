@@ -50,10 +50,8 @@ export class OpenBody {
       this.#text += text
       this.#waiting?.()
     })
-    body.on('end', () => this.#end('end'))
     body.on('error', (error: NodeJS.ErrnoException) => this.#end(error.code ?? error.message))
-    body.on('close', () => this.#end('close'))
-    body.on('aborted', () => this.#end('aborted'))
+    body.on('close', () => this.#end(isWhole(body) ? 'end' : 'cut'))
   }
 
   /** The next line without its line feed; null if the body ends or `waitMs` pass before. */
@@ -132,7 +130,10 @@ export class TestClient {
   async get(path: string, asked: Asked = {}): Promise<Exchange> {
     const [status, headers, stream] = await this.#send(path, asked)
     const chunks: Buffer[] = []
+    const closed = new Promise((resolve) => stream.on('close', resolve))
     for await (const chunk of stream) chunks.push(chunk)
+    await closed
+    if (!isWhole(stream)) throw new Error('the body was cut')
     return { status, headers, body: Buffer.concat(chunks) }
   }
 
@@ -147,6 +148,7 @@ export class TestClient {
     return new OpenBody(...(await this.#send(path, asked)))
   }
 
+  /** Ends its connections; the next request makes another. */
   close(): void {
     this.#session?.destroy()
     this.#agent.destroy()
@@ -158,6 +160,8 @@ export class TestClient {
     const send = this.#url.protocol === 'http:' ? requestHttp : requestHttps
     const agent = this.#url.protocol === 'http:' ? undefined : this.#agent
     const request = send(new URL(path, this.#url), { agent, method, headers: all })
+    // Reported by the response or by `once`; it may come after either.
+    request.on('error', () => {})
     request.end()
     const [response] = await once(request, 'response')
     return [response.statusCode as number, response.headers as IncomingHttpHeaders, response as Readable] as const
@@ -169,10 +173,24 @@ export class TestClient {
       this.#session.on('error', () => {})
     }
     const stream = this.#session.request({ ':path': path, ...headers })
+    stream.on('error', () => {})
     stream.end()
-    const [received] = await once(stream, 'response')
+    const closed = once(stream, 'close').then(() => Promise.reject(new Error('closed without a response')))
+    closed.catch(() => {})
+    const [received] = await Promise.race([once(stream, 'response'), closed])
     return [received[':status'] as number, received as IncomingHttpHeaders, stream as Readable] as const
   }
+}
+
+/** Whether a body that is closed came to its end: a cut session of HTTP/2 ends its streams as if it had. */
+function isWhole(body: Readable): boolean {
+  const { readableEnded, aborted, rstCode } = body as Readable & {
+    readonly aborted?: boolean
+    readonly rstCode?: number
+  }
+  return (
+    readableEnded && aborted !== true && (rstCode ?? 0) === 0 && (body as { complete?: boolean }).complete !== false
+  )
 }
 
 /** A server and a client of it, which end with the test. */
