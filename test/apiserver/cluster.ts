@@ -41,6 +41,7 @@ const SPAN = 150
 const ADDRESSES_MAX = SPAN ** 3
 const CLUSTER_IPS_MAX = 10 * SPAN ** 2
 const NODES = 1000
+const STEP = 7907
 const LOADED_MS = Date.parse('2026-11-22T08:36:13Z')
 /** Of 1: which Services are headless, dual-stack, have several slices; multipliers scatter them evenly. */
 const SCATTER = { headless: 7919, dualStack: 104_729, severalSlices: 1_299_709 }
@@ -63,8 +64,8 @@ export class Cluster {
   readonly #exists: Uint8Array
   readonly #templates = new Map<string, Template>()
   readonly #regions: number
-  /** Next place to look for an object that is to change. */
-  #cursor = 0
+  /** The last Service that was changed as one of all, and as one of the headless ones. */
+  readonly #cursors = { all: 0, headless: 0 }
 
   constructor(store: Store, options: ClusterOptions) {
     const defaults = {
@@ -156,12 +157,13 @@ export class Cluster {
 
   /** Changes the next Service that there is, headless if wanted; all have their turn. */
   changeNext(headless: boolean): ChangedEndpoint {
+    const which = headless ? 'headless' : 'all'
     for (let tries = 0; tries < this.capacity; tries++) {
-      // A step that has no factor in common with most capacities: neighbours are not changed in a row.
-      this.#cursor = (this.#cursor + 7919) % this.capacity
-      const n = this.#cursor
-      if (this.#exists[n] === 1 && this.#endpoints[n] > 0 && (!headless || this.isHeadless(n)))
-        return this.changeEndpoint(n)
+      // A prime, so that neighbours are not changed in a row.
+      this.#cursors[which] = (this.#cursors[which] + STEP) % this.capacity
+      const n = this.#cursors[which]
+      if (this.#exists[n] === 0 || this.#endpoints[n] === 0 || (headless && !this.isHeadless(n))) continue
+      return this.changeEndpoint(n)
     }
     throw new Error('there is no Service to change')
   }
