@@ -14,7 +14,7 @@ export type Verb = 'list' | 'watch' | 'get'
 export class Access {
   /** Token -> user. What is not in it is refused with 401. */
   readonly tokens = new Map([[DEFAULT_TOKEN, DEFAULT_USER]])
-  /** Users (or `group:NAME`) who may read everything that is not denied; anonymous ones may not. */
+  /** `list services`: what nobody may do. All else is allowed to all but anonymous users. */
   readonly #denied = new Set<string>()
   /** Whether requests without credentials may do what users may. */
   anonymousAllowed = false

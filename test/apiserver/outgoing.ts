@@ -35,19 +35,24 @@ const GZIP_FROM_OCTETS = 128 * 1024
 /** A server written in Go counts the octets of a body that fits its first buffer. */
 const COUNTED_OCTETS_MAX = 2048
 const COUNTED_OCTETS_MAX_H2 = 4096
-/** What a client may leave unread until its watch is ended. */
-const UNREAD_OCTETS_MAX = 512 * 2 ** 20
 
 export class Outgoing {
   readonly #response: AnyResponse
   readonly #faults: WireFaults
   readonly #isH2: boolean
   readonly #gzip: boolean
+  readonly #unreadMax: number
+  /** Octets of events that the client has not taken. */
+  #pushed = 0
   #compressor: ReturnType<typeof createGzip> | null = null
   #trickled: Promise<void> = Promise.resolve()
+  /** Pieces that still trickle: what comes later waits for them. */
+  #trickling = 0
   closed = false
 
-  constructor(request: AnyRequest, response: AnyResponse, faults: WireFaults) {
+  /** unreadMax: octets of events that a client may leave unread until its watch is ended. */
+  constructor(request: AnyRequest, response: AnyResponse, faults: WireFaults, unreadMax: number) {
+    this.#unreadMax = unreadMax
     this.#response = response
     this.#faults = faults
     this.#isH2 = request.httpVersionMajor === 2
@@ -59,6 +64,8 @@ export class Outgoing {
       this.#compressor?.destroy()
     })
     response.on('error', () => {})
+    // Each write that waits listens.
+    response.setMaxListeners(0)
   }
 
   /** A whole response that is no list. */
@@ -111,10 +118,9 @@ export class Outgoing {
   /** The event goes behind all before it; a client that does not read is cut off, as an API server does. */
   push(octets: Buffer): void {
     if (this.closed) return
-    const response = this.#response
-    if (response.writableLength > UNREAD_OCTETS_MAX) response.end()
-    else if (this.#faults.octetsLeft === Infinity && this.#faults.trickleOctets === Infinity) response.write(octets)
-    else void this.#send(octets)
+    this.#pushed += octets.length
+    if (this.#pushed > this.#unreadMax) this.#response.end()
+    else void this.#send(octets).then(() => (this.#pushed -= octets.length))
   }
 
   end(): void {
@@ -130,7 +136,8 @@ export class Outgoing {
 
   #send(octets: Buffer): Promise<void> {
     const { trickleOctets, octetsLeft } = this.#faults
-    if (trickleOctets !== Infinity) {
+    if (trickleOctets !== Infinity || this.#trickling > 0) {
+      this.#trickling++
       this.#trickled = this.#trickled.then(() => this.#trickle(octets))
       return this.#trickled
     }
@@ -150,6 +157,7 @@ export class Outgoing {
       await delay(this.#faults.tickMs)
       at += piece.length
     }
+    this.#trickling--
   }
 
   #sendAll(octets: Buffer): Promise<void> {

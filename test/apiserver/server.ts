@@ -57,6 +57,8 @@ export interface ApiServerOptions {
   readonly defaultTimeoutSeconds?: number
   /** Milliseconds until a list of a version that is not there yet is refused (3000). */
   readonly futureWaitMs?: number
+  /** Octets of events that a client may leave unread until its watch is ended (64 MiB). */
+  readonly watchUnreadMax?: number
 }
 
 /** How connections end: with a FIN, or with an RST. */
@@ -86,6 +88,7 @@ interface QueuedRefusal {
 }
 
 const SEEN_MAX = 10_000
+const WATCH_UNREAD_MAX = 64 * 2 ** 20
 const VERSION = {
   major: '1',
   minor: '26',
@@ -271,7 +274,7 @@ export class ApiServer {
   }
 
   #answer(request: AnyRequest, response: AnyResponse): void {
-    const out = new Outgoing(request, response, this.#faults)
+    const out = new Outgoing(request, response, this.#faults, this.#options.watchUnreadMax ?? WATCH_UNREAD_MAX)
     this.#route(request, response, out).catch((error: unknown) => {
       if (error instanceof RefusedError) out.refuse(error.refusal)
       else {

@@ -125,14 +125,12 @@ export function invalidOptions(causes: readonly Cause[]): Refusal {
   return refusal({ message, reason: 'Invalid', details, code: 422 })
 }
 
-export const TOO_MANY_REQUESTS_TEXT = 'Too many requests, please try again later.\n'
-
 /** Priority and fairness sends it as plain text. */
 export function tooManyRequests(retryAfterSeconds: number): Refusal {
   return {
     status: 429,
     headers: { ...PLAIN, 'retry-after': String(retryAfterSeconds) },
-    body: TOO_MANY_REQUESTS_TEXT,
+    body: 'Too many requests, please try again later.\n',
   }
 }
 

@@ -39,6 +39,16 @@ export function positionOf(items: Items, key: string): number {
   return from
 }
 
+interface Snapshot {
+  readonly version: number
+  readonly items: Items
+}
+
+function keep(snapshots: Snapshot[], snapshot: Snapshot): void {
+  snapshots.push(snapshot)
+  if (snapshots.length > SNAPSHOTS_KEPT) snapshots.shift()
+}
+
 /** The objects of one resource and their last changes. */
 class Collection {
   items: StoredObject[] = []
@@ -49,7 +59,7 @@ class Collection {
   since = 0
   /** Version of the last change. */
   version = 0
-  readonly snapshots: { readonly version: number; readonly items: Items }[] = []
+  readonly snapshots: Snapshot[] = []
   readonly listeners = new Set<Listener>()
   dropNext = 0
   repeatNext = 0
@@ -109,8 +119,7 @@ export class Store {
     const { snapshots } = this.#collections[resource]
     const items = this.items(resource)
     if (snapshots.at(-1)?.version === this.#version) return items
-    snapshots.push({ version: this.#version, items })
-    if (snapshots.length > SNAPSHOTS_KEPT) snapshots.shift()
+    keep(snapshots, { version: this.#version, items })
     return items
   }
 
@@ -127,7 +136,7 @@ export class Store {
     for (let i = collection.changes.length - 1; i >= 0 && collection.changes[i].version > version; i--) {
       setIn(items, collection.changes[i].object.key, collection.changes[i].previous)
     }
-    collection.snapshots.unshift({ version, items })
+    keep(collection.snapshots, { version, items })
     return items
   }
 

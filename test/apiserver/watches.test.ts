@@ -3,7 +3,8 @@
 
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { brief, PROTOCOLS, type Protocol, serverAndClient, service } from './test-client.ts'
+import { startRelay } from './relay.ts'
+import { brief, PROTOCOLS, type Protocol, serverAndClient, service, TestClient } from './test-client.ts'
 
 const SERVICES = '/api/v1/services'
 const WATCH = `${SERVICES}?watch=1`
@@ -183,4 +184,28 @@ both('hundreds of changes at once, to many watches', async (t, protocol) => {
       Array.from({ length: 500 }, (_, i) => `ADDED shop/web-${i}`),
     )
   }
+})
+
+both('a watch that nobody reads is ended', async (t, protocol) => {
+  const { server, store } = await serverAndClient(t, protocol, { watchUnreadMax: 2 ** 20 })
+  const relay = await startRelay(server.port)
+  const client = new TestClient(relay.url, protocol)
+  t.after(() => {
+    client.close()
+    return relay.close()
+  })
+  const watch = await client.open(`${WATCH}&resourceVersion=${store.version}`)
+  relay.freeze()
+  const large = service('shop/large')
+  const annotations = { note: 'x'.repeat(100_000) }
+  // The kernel and both ends buffer some of it.
+  for (let i = 0; i < 400; i++) {
+    store.apply('services', { ...large, metadata: { ...large.metadata, annotations } })
+    if (i % 50 === 0) await new Promise(setImmediate)
+  }
+  relay.thaw()
+  const events = await watch.events(401)
+  assert.ok(events.length > 0 && events.length < 400, `${events.length} of 400`)
+  assert.equal(await watch.end(), 'end')
+  assert.equal(server.watchCount, 0)
 })
