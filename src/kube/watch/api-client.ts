@@ -95,6 +95,7 @@ export class ApiClient {
     for (let unseen = 0; ; ) {
       await this.#rate.take(options.signal, this.#closing.signal)
       const { way, access } = await this.#dialer.way(options.signal)
+      options.signal?.throwIfAborted()
       let reply: Reply
       try {
         reply = await way.request({

@@ -3,7 +3,7 @@
 
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import type { Agent } from 'node:http'
+import { type Agent, validateHeaderValue } from 'node:http'
 import type { RequestOptions } from 'node:https'
 import { registerHooks } from 'node:module'
 import { dirname, join } from 'node:path'
@@ -276,7 +276,11 @@ function kindOf(user: UserSettings): string {
 function headersOf({ headers, auth }: RequestOptions): Record<string, string> {
   const all: Record<string, string> = {}
   // A token file may end with a line feed, which no header may hold.
-  for (const [name, value] of Object.entries(headers ?? {})) all[name.toLowerCase()] = String(value).trim()
+  for (const [name, value] of Object.entries(headers ?? {})) {
+    const text = String(value).trim()
+    validateHeaderValue(name, text)
+    all[name.toLowerCase()] = text
+  }
   if (auth) all.authorization = `Basic ${Buffer.from(auth).toString('base64')}`
   return all
 }

@@ -11,7 +11,7 @@ import { Http2Session } from './http2-session.ts'
 import { delay } from './request-limit.ts'
 import type { Way } from './way.ts'
 
-/** From the start of an attempt to that of the next, when it failed: doubling. Nobody is there to be spared, and all wait for us. */
+/** From the start of an attempt to that of the next, doubling while they fail. Nobody is there to be spared, and all wait for us. */
 const PAUSE_FIRST_MS = 50
 const PAUSE_LAST_MS = 500
 const CONNECT_LIMIT_MS = 3000
@@ -24,8 +24,9 @@ export class Dialer {
   readonly #closing = new AbortController()
   #way: Way | undefined
   #dialing: Promise<void> | undefined
-  #pauseMs = 0
-  #attemptedAt = 0
+  /** Attempts in a row that led nowhere. */
+  #failures = 0
+  #attemptedAt = Number.NEGATIVE_INFINITY
   #isLost = true
 
   constructor(connection: Connection, log: (line: string) => void) {
@@ -54,7 +55,7 @@ export class Dialer {
   /** An answer came this way. */
   reached(way: Way): void {
     way.isProven = true
-    this.#pauseMs = PAUSE_FIRST_MS
+    this.#failures = 0
     if (!this.#isLost) return
     this.#isLost = false
     const { server, source, tls } = way.access
@@ -74,8 +75,9 @@ export class Dialer {
   }
 
   async #dial(): Promise<void> {
-    const pauseMs = (this.#pauseMs * (750 + randomInt(501))) / 1000
-    await delay(Math.max(0, this.#attemptedAt + pauseMs - performance.now()), this.#closing.signal)
+    const pauseMs = Math.min(PAUSE_LAST_MS, PAUSE_FIRST_MS * 2 ** Math.max(0, this.#failures - 1))
+    const dueAt = this.#attemptedAt + (pauseMs * (750 + randomInt(501))) / 1000
+    await delay(Math.max(0, dueAt - performance.now()), this.#closing.signal)
     this.#attemptedAt = performance.now()
     let access: Access | undefined
     try {
@@ -92,9 +94,9 @@ export class Dialer {
       way.destroy()
       return
     }
-    if (!way.isUsable) throw new Error('the server closed the connection')
-    this.#way?.retire()
+    const before = this.#way
     this.#way = way
+    before?.retire()
     this.#ways.add(way)
     void way.over.then(() => this.#ways.delete(way))
     way.onEnd = () => {
@@ -104,7 +106,7 @@ export class Dialer {
 
   #failed(access: Access | undefined): void {
     this.#isLost = true
-    this.#pauseMs = Math.min(PAUSE_LAST_MS, Math.max(PAUSE_FIRST_MS, 2 * this.#pauseMs))
+    this.#failures++
     if (access !== undefined) this.#connection.renew(access, 'unreached')
   }
 }

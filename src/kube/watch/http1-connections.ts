@@ -114,7 +114,9 @@ export class Http1Connections implements Way {
       signal,
       silenceMs: isWatch ? ofWatch : silenceMs,
       fault: () =>
-        response.complete ? undefined : connectionError(this.access, responseError ?? new Error('the answer was cut')),
+        response.complete
+          ? undefined
+          : new ConnectionError(`${this.access.server.origin}: the answer was cut`, { cause: responseError }),
       cancel: () => request.destroy(),
     })
     return { status: response.statusCode ?? 0, headers: response.headers, body }

@@ -83,16 +83,17 @@ export class Http2Session implements Way {
   request({ path, headers, signal, silenceMs }: WayRequest): Promise<Reply> {
     return new Promise((resolve, reject) => {
       if (!this.isUsable) return reject(new ConnectionError(this.#error().message, { unseen: true }))
-      const stream = this.#session.request({ ':path': path, ...headers }, { endStream: true })
+      let stream: ClientHttp2Stream
+      try {
+        stream = this.#session.request({ ':path': path, ...headers }, { endStream: true })
+      } catch (cause) {
+        return reject(connectionError(this.access, cause))
+      }
       let streamError: Error | undefined
       stream.on('error', (error) => {
         streamError = error
       })
-      const cancel = (): void => {
-        stream.close(NGHTTP2_CANCEL)
-        // Not before all was read, otherwise.
-        stream.destroy()
-      }
+      const cancel = (): void => stream.close(NGHTTP2_CANCEL)
       const onAbort = (): void => {
         reject(signal?.reason)
         cancel()

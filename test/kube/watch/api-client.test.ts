@@ -209,7 +209,7 @@ for (const protocol of PROTOCOLS) {
       }
       const looking = Array.from({ length: 5 }, look)
       await sleep(1500)
-      // 0, 50, 150, 350, 750, 1250 ms: six attempts, all five wait for each; more with jitter, and one that hangs up.
+      // 0, 50, 150, 350, 750, 1250 ms: six attempts, all five wait for each; more with jitter, and one that was cut.
       assert.ok(failures >= 10 && failures <= 50, `${failures} failures`)
       const second = await serve(t, protocol, handler, { port: first.port })
       await Promise.all(looking)
@@ -235,8 +235,8 @@ for (const protocol of PROTOCOLS) {
         open++
         most = Math.max(most, open)
         response.once('close', () => open--)
-        response.write('x')
-        if (url !== '/watch') setTimeout(() => response.end(), 5)
+        response.write(url === '/flood' ? Buffer.alloc(6 << 20) : 'x')
+        if (url === '/') setTimeout(() => response.end(), 5)
       })
       const { client } = await clientBy(t, kubeconfig(server.url), { qps: 0, burst: 0, maxInflight: 2 })
       const stop = new AbortController()
@@ -244,8 +244,11 @@ for (const protocol of PROTOCOLS) {
       const texts = Array.from({ length: 8 }, async () => textOf((await client.request('/', LIST)).body))
       assert.deepEqual(await Promise.all(texts), Array(8).fill('x'))
       assert.equal(most, 2)
-      // Without anybody reading it.
+      // Without anybody reading it, and with more to be read than is kept.
+      const flood = await client.request('/flood', { ...LIST, signal: stop.signal })
+      await sleep(50)
       stop.abort()
+      assert.equal(flood.status, 200)
       const both = await Promise.all([client.request('/watch', WATCH), client.request('/watch', WATCH)])
       assert.equal(both.length, 2)
       assert.equal(watch.status, 200)
@@ -283,12 +286,13 @@ describe('refusals', { ...LIMIT, concurrency: true }, () => {
   for (const protocol of PROTOCOLS) {
     test(`a refusal without end is read in part, over ${protocol}`, async (t) => {
       let open = 0
+      let sent = 0
       const server = await serve(t, protocol, ({ url }, response) => {
         open++
         response.once('close', () => open--)
         response.statusCode = 503
         const more = (): void => {
-          while (!response.destroyed && response.write('no! '.repeat(10_000))) {}
+          while (!response.destroyed && response.write('no! '.repeat(10_000))) sent += 40_000
           response.once('drain', more)
         }
         if (url === '/flood') more()
@@ -298,6 +302,7 @@ describe('refusals', { ...LIMIT, concurrency: true }, () => {
       assert.match((await failureOf(client.request('/flood', LIST))).message, /503: no! no! .{0,300}…$/)
       assert.match((await failureOf(client.request('/silent', LIST))).message, /503: a moment$/)
       await until(() => open === 0, 'both are ended on the server')
+      assert.ok(sent < 32 << 20, `${sent} octets were sent`)
     })
   }
 

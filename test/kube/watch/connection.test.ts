@@ -144,6 +144,14 @@ describe('credentials', LIMIT, () => {
     assert.match((await failureOf(answer(client))).message, new RegExp(`token file ${join(home, 'token')} of user 'u'`))
   })
 
+  test('that no header may hold are not sent', async (t) => {
+    const server = await mirror(t)
+    const { client } = await clientBy(t, kubeconfig(server.url, { token: 'a\nb' }))
+    const error = await failureOf(answer(client))
+    assert.ok(error instanceof ConnectionError)
+    assert.match(error.message, /Invalid character in header content/)
+  })
+
   test('that are a certificate: a new one begins a new session, and what runs goes on', async (t) => {
     let isAccepted = true
     const server = await serve(t, 'h2', ({ url, socket }, response) => {
@@ -304,15 +312,18 @@ describe('exec plugins', LIMIT, () => {
 
   test('are run again after a 401', async (t) => {
     let accepted = 'Bearer 1'
-    const server = await serve(t, 'h2', ({ headers }, response) => {
+    const server = await serve(t, 'h2', ({ url, headers }, response) => {
       response.statusCode = headers.authorization === accepted ? 200 : 401
-      response.end(`${headers.authorization}`)
+      setTimeout(() => response.end(`${headers.authorization}`), url === '/late' ? 200 : 0)
     })
     const { path, runs } = plugin(t, `printf '{"status":{"token":"%d"}}' $(wc -l < "$(dirname "$0")/runs")`)
     const { client } = await clientBy(t, kubeconfig(server.url, user(path)))
     assert.equal(await answer(client), 'Bearer 1')
     accepted = 'Bearer 2'
+    // Refused with the same credentials, one long after the other: one run is enough for both.
+    const late = client.request('/late', LIST)
     assert.equal(await answer(client), 'Bearer 2')
+    assert.equal(await textOf((await late).body), 'Bearer 2')
     assert.equal(runs(), 2)
   })
 

@@ -2,7 +2,7 @@
 // Slow for the most part, for silence takes its time.
 
 import assert from 'node:assert/strict'
-import { constants, type Http2ServerRequest } from 'node:http2'
+import { constants, type Http2ServerRequest, type Http2Session } from 'node:http2'
 import { describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ConnectionError } from '../../../src/kube/watch/api-client.ts'
@@ -56,6 +56,27 @@ describe('connections', { timeout: 60_000, concurrency: true }, () => {
     const end = performance.now() + 1000
     while (performance.now() < end) assert.ok((await failureOf(client.request('/', LIST))) instanceof ConnectionError)
     assert.ok(server.connections() <= 10, `${server.connections()} connections in a second`)
+  })
+
+  test('nor is one that closes every connection before a request', async (t) => {
+    const onSession = (session: Http2Session): void => session.goaway(constants.NGHTTP2_NO_ERROR)
+    const server = await serve(t, 'h2', (_, response) => void response.end('ok'), { onSession })
+    const { client } = await clientBy(t, kubeconfig(server.url))
+    const stop = AbortSignal.timeout(1000)
+    while (!stop.aborted) await client.request('/', { ...LIST, signal: stop }).catch(() => {})
+    assert.ok(server.connections() <= 10, `${server.connections()} connections in a second`)
+  })
+
+  test('over HTTP/1.1 a connection that the server closes just then is no failure', async (t) => {
+    const seen = new Set<unknown>()
+    const server = await serve(t, 'http/1.1', ({ socket }, response) => {
+      if (seen.has(socket)) return void socket.destroy()
+      seen.add(socket)
+      response.end('ok')
+    })
+    const { client } = await clientBy(t, kubeconfig(server.url))
+    for (let n = 0; n < 5; n++) assert.equal(await textOf((await client.request('/', LIST)).body), 'ok')
+    assert.equal(seen.size, 5)
   })
 
   test('a connection that is half open is noticed, with all that runs on it', async (t) => {

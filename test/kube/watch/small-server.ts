@@ -57,7 +57,7 @@ export async function serve(
   t: TestContext,
   protocol: Protocol,
   handler: Handler,
-  { certificate = 'server', port = 0 } = {},
+  { certificate = 'server', port = 0, onSession = (_: Http2Session): void => {} } = {},
 ): Promise<SmallServer> {
   const options = {
     key: fixture(`${certificate}-key.pem`),
@@ -68,6 +68,7 @@ export async function serve(
   }
   const make = { h2: createSecureServer, 'http/1.1': createHttps, http: createHttp }[protocol] as typeof createHttps
   const server = make(options, handler as never)
+  server.on('session', onSession)
   // Without a listener Node ends the process when a client leaves in the middle.
   for (const event of ['sessionError', 'tlsClientError']) server.on(event, () => {})
   const listening = await listen(t, server, port)
