@@ -1,9 +1,11 @@
 // Writes state files (state-file.ts) while the server goes on: everything once, side by side with changes, then what has changed
 // meanwhile, again, until so little is left that it is written in one go between two changes. No change waits for the disk.
 
+import assert from 'node:assert'
 import { writeSync } from 'node:fs'
 import { type FileHandle, open, rename, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { crc32 } from 'node:zlib'
 import { PART_WORDS_LOG2 } from '../index/allocator.ts'
 import { LIFE_BYTES } from '../index/layout.ts'
@@ -15,6 +17,8 @@ import { GROUP_BYTES, HEADER_BYTES, headerBytes, type StateLine } from './state-
 const PART_BYTES = 4 << PART_WORDS_LOG2
 const CHUNK_BYTES = 2 ** 20
 const ROUNDS_MAX = 6
+/** What has come in is published after a few milliseconds: so long a save waits for it, a round. */
+const PAUSE_MS = 5
 /** So much may be written in one go: 10 to 20 ms. */
 const REST_BYTES = 8 * 2 ** 20
 /** Longest time that the thread is kept from its other work. */
@@ -37,20 +41,25 @@ export class BusyError extends Error {
 }
 
 /**
- * Writes the state, as it is when the promise settles, to `path`, in place of what was there.
+ * Writes the state, as it is shortly before the promise settles, to `path`, in place of what was there. One at a time: the next
+ * call must wait for that.
  * @param patient  give up (BusyError) rather than hold changes up for more than a few milliseconds
  * @throws what the file system threw; `path` is then what it was
  */
 export async function saveState(path: string, fingerprint: string, saved: Saved, patient: boolean): Promise<void> {
+  const save = new Save(saved)
+  try {
+    await replaceFile(path, (file) => save.write(file, fingerprint, patient))
+  } finally {
+    save.end()
+  }
+}
+
+async function replaceFile(path: string, write: (file: FileHandle) => Promise<void>): Promise<void> {
   const temporary = `${path}.${process.pid}.tmp`
   const file = await open(temporary, 'w', 0o600)
   try {
-    const save = new Save(file, saved)
-    try {
-      await save.write(fingerprint, patient)
-    } finally {
-      save.end()
-    }
+    await write(file)
     await file.sync()
     await file.close()
     await rename(temporary, path)
@@ -70,7 +79,7 @@ interface Run {
 }
 
 class Save {
-  readonly #file: FileHandle
+  #file!: FileHandle
   readonly #writer: IndexWriter
   readonly #index: ClusterIndex
   readonly #octets: Uint8Array
@@ -85,8 +94,8 @@ class Save {
   #end: number
   readonly #changes: StateLine[] = []
 
-  constructor(file: FileHandle, { writer, index }: Saved) {
-    this.#file = file
+  constructor({ writer, index }: Saved) {
+    assert(index.state.onChange === null, 'one save at a time')
     this.#writer = writer
     this.#index = index
     this.#octets = writer.region.octets
@@ -102,7 +111,8 @@ class Save {
     this.#index.state.onChange = null
   }
 
-  async write(fingerprint: string, patient: boolean): Promise<void> {
+  async write(file: FileHandle, fingerprint: string, patient: boolean): Promise<void> {
+    this.#file = file
     for (let at = 0; at < this.#partsBytes; at += CHUNK_BYTES) {
       await this.#writeRun({ at, length: Math.min(CHUNK_BYTES, this.#partsBytes - at) })
     }
@@ -110,15 +120,20 @@ class Save {
     for (let round = 0; !this.#isNearlyDone(round, patient); round++) {
       await this.#writeChanged()
       await this.#writeLines(this.#changes.splice(0))
+      if (!this.#isStill) await pause(PAUSE_MS)
     }
     this.#writeRest(fingerprint)
+  }
+
+  /** The index is in step with the objects. */
+  get #isStill(): boolean {
+    return this.#writer.isIdle && this.#index.state.changeCount === 0
   }
 
   #isNearlyDone(round: number, patient: boolean): boolean {
     const restBytes =
       this.#changedRuns().reduce((sum, { length }) => sum + length, 0) + this.#usedBytes() - this.#partsBytes
-    const isStill = this.#writer.isIdle && this.#index.state.changeCount === 0
-    if (isStill && (restBytes <= REST_BYTES || (!patient && round >= ROUNDS_MAX))) return true
+    if (this.#isStill && (restBytes <= REST_BYTES || (!patient && round >= ROUNDS_MAX))) return true
     if (round >= 2 * ROUNDS_MAX || (patient && round >= ROUNDS_MAX)) {
       throw new BusyError('the state changes faster than it can be saved')
     }
