@@ -11,6 +11,7 @@ import {
   nameLength,
   nameOctets,
   nameZone,
+  nextRrset,
   RAW,
   type Region,
   rrsetCount,
@@ -168,39 +169,87 @@ function appendAdditional(
   stride: number,
   ttl: number,
 ): void {
-  const { words, octets } = region
+  const { words } = region
+  if (words[additional] < 0) {
+    appendOwnAddresses(response, packet, region, zones, rrset, additional + words[additional], ttl)
+    return
+  }
   let word = additional + 1
   for (let left = words[additional]; left > 0; left--) {
     const record = words[word] & 0x7fffffff
     const length = words[word] < 0 ? 16 : 4
+    const target = words[rrsetData(rrset) + record * stride]
     const from = (word + 1) << 2
+    if (!appendOwned(response, packet, region, zones, target, targetOffset[record], from, length, ttl)) return
     word += 1 + (length >> 2)
-    let { at } = response
-    const owner = targetOffset[record]
-    if (owner > POINTER_MAX) {
-      // Too far into a large TCP message for a pointer: the name again.
-      const target = words[rrsetData(rrset) + record * stride]
-      const behind = at + 2 > response.limit ? 0 : writeNameAt(response, packet, region, zones, at, target)
-      if (behind === 0 || behind + 10 + length > response.limit) {
-        response.truncated = true
-        return
-      }
-      at = behind - 2
-    } else if (at + 12 + length > response.limit) {
-      response.truncated = true
-      return
-    }
-    const high = packet[at]
-    const low = packet[at + 1]
-    writeHead(response.view(packet), at, owner, length === 16 ? TYPE_AAAA : TYPE_A, ttl, length)
-    if (owner > POINTER_MAX) {
-      packet[at] = high
-      packet[at + 1] = low
-    }
-    for (let i = 0; i < length; i++) packet[at + 12 + i] = octets[from + i]
-    response.at = at + 12 + length
-    response.additionalCount++
   }
+}
+
+/** Additional addresses that are those of the RRsets from `first` up to `rrset`: they belong to its first target. */
+function appendOwnAddresses(
+  response: Response,
+  packet: Uint8Array,
+  region: Region,
+  zones: ZoneTable,
+  rrset: number,
+  first: number,
+  ttl: number,
+): void {
+  const { words } = region
+  const target = words[rrsetData(rrset)]
+  const owner = targetOffset[0]
+  for (let own = first; own < rrset; own = nextRrset(words, own)) {
+    const length = rrsetType(words, own) === TYPE_A ? 4 : 16
+    const stride = (12 + length) >> 2
+    const end = rrsetData(own) + rrsetCount(words, own) * stride
+    for (let record = rrsetData(own); record < end; record += stride) {
+      if (!appendOwned(response, packet, region, zones, target, owner, (record + 3) << 2, length, ttl)) return
+    }
+  }
+}
+
+/**
+ * Appends the address in `octets[from, from + length)` of the region to the additional section.
+ *
+ * @param target  its owner   @param owner  where in the message that name stands already
+ * @returns false if there is no room
+ */
+function appendOwned(
+  response: Response,
+  packet: Uint8Array,
+  region: Region,
+  zones: ZoneTable,
+  target: number,
+  owner: number,
+  from: number,
+  length: number,
+  ttl: number,
+): boolean {
+  let { at } = response
+  if (owner > POINTER_MAX) {
+    // Too far into a large TCP message for a pointer: the name again.
+    const behind = at + 2 > response.limit ? 0 : writeNameAt(response, packet, region, zones, at, target)
+    if (behind === 0 || behind + 10 + length > response.limit) {
+      response.truncated = true
+      return false
+    }
+    at = behind - 2
+  } else if (at + 12 + length > response.limit) {
+    response.truncated = true
+    return false
+  }
+  const high = packet[at]
+  const low = packet[at + 1]
+  writeHead(response.view(packet), at, owner, length === 16 ? TYPE_AAAA : TYPE_A, ttl, length)
+  if (owner > POINTER_MAX) {
+    packet[at] = high
+    packet[at + 1] = low
+  }
+  const { octets } = region
+  for (let i = 0; i < length; i++) packet[at + 12 + i] = octets[from + i]
+  response.at = at + 12 + length
+  response.additionalCount++
+  return true
 }
 
 /** Fixed part of a record whose owner is a pointer. */

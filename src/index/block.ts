@@ -116,6 +116,17 @@ export class BlockBuilder {
     this.#words[this.#additionalCountAt]++
   }
 
+  /**
+   * In place of beginAdditional() and pushAdditional(): the additional addresses are those of this block's own A and AAAA RRsets,
+   * which come first in it. Their owner is the target of the first record.
+   */
+  ownAdditional(): void {
+    this.#reserve(1)
+    this.#additionalCountAt = this.#size
+    this.#words[this.#size] = BLOCK_HEADER_WORDS - this.#size
+    this.#size++
+  }
+
   /** Closes the RRset in the making. One without records is dropped. */
   end(): void {
     if (this.#records === 0) {

@@ -31,7 +31,9 @@
 //   FLAT   records in wire form, of equal length (16 octets of A, 28 of AAAA), owner = pointer to the question
 //   NAMES  a ref of the target for each record (CNAME, NS); then additional addresses as for SRV
 //   SRV    (target ref, port | weight << 16) for each record; then
-//          count of additional addresses, each: index of the record whose target owns it | 2^31 if IPv6; 1 or 4 words of address
+//          count of additional addresses, each: index of the record whose target owns it | 2^31 if IPv6; 1 or 4 words of address;
+//          or, in place of the count, minus the words back from here to the first RRset of addresses in this block: the target of
+//          the first record owns those, and there are no others
 //   CLAIMS (PTR) count of claims, then (target ref, rank, creation second) each, best first; the first `count` are answered
 //   RAW    records in wire form, owner = pointer to the question: length in octets, then octets padded to words
 
@@ -39,7 +41,7 @@ import { keyHash } from '../dns/key.ts'
 
 const MAGIC = 0x50455245 // 'PERE'
 /** Of regions that are kept on disk too. */
-export const LAYOUT_VERSION = 3
+export const LAYOUT_VERSION = 4
 const HEADER_ROOT = 2
 const HEADER_CAPACITY = 3
 const HEADER_READERS = 16

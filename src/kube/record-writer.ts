@@ -16,7 +16,7 @@ import {
 import { nameKey } from '../index/name-key.ts'
 import type { IndexWriter } from '../index/writer.ts'
 import { parseAddress, reverseName } from './address.ts'
-import type { Labels, OwnerRecords, ReverseClaim, SrvRecord } from './records.ts'
+import type { Labels, OwnerRecords, ReverseClaim } from './records.ts'
 
 const TYPE_A = 1
 const TYPE_NS = 2
@@ -88,7 +88,7 @@ export class RecordWriter {
     builder.begin(flags)
     this.#addAddresses(TYPE_A, 4, records.addresses, zone.ttl)
     this.#addAddresses(TYPE_AAAA, 16, records.addresses, zone.ttl)
-    if (records.srv.length > 0) this.#addSrv(zone, records.srv, records.srvWeight)
+    if (records.srv.length > 0) this.#addSrv(zone, records)
     if (records.cname !== '') {
       builder.beginNames(TYPE_CNAME)
       builder.pushName(this.#writer.foreignName(labelsOfText(records.cname)))
@@ -161,7 +161,7 @@ export class RecordWriter {
     builder.end()
   }
 
-  #addSrv(zone: WritableZone, srv: readonly SrvRecord[], weight: number): void {
+  #addSrv(zone: WritableZone, { srv, srvWeight, addresses: own }: OwnerRecords): void {
     const builder = this.#builder
     builder.beginSrv(TYPE_SRV)
     // Addresses of each target: records of one target and several ports share theirs.
@@ -170,7 +170,7 @@ export class RecordWriter {
     for (const [index, { port, target, addresses }] of srv.entries()) {
       const foreign = typeof target === 'string'
       const name = foreign ? this.#writer.foreignName(labelsOfText(target)) : this.#resolve(zone, target)
-      builder.pushSrv(name, port, weight)
+      builder.pushSrv(name, port, srvWeight)
       const key = foreign ? target : name
       const known = shared.get(key)
       if (known === addresses) continue
@@ -178,9 +178,14 @@ export class RecordWriter {
       shared.set(key, known === undefined ? addresses : [...known, ...fresh])
       if (fresh.length > 0) additional.push({ index, addresses: fresh })
     }
-    builder.beginAdditional()
-    for (const { index, addresses } of additional) {
-      for (const address of addresses) this.#pushAdditional(index, address)
+    // Mostly one target with the very addresses that the name has itself.
+    const [first] = additional
+    if (additional.length === 1 && first.index === 0 && sameInOrder(first.addresses, own)) builder.ownAdditional()
+    else {
+      builder.beginAdditional()
+      for (const { index, addresses } of additional) {
+        for (const address of addresses) this.#pushAdditional(index, address)
+      }
     }
     builder.end()
   }
@@ -270,6 +275,10 @@ function isName({ words, octets }: Region, name: number, zone: number, labels: L
     for (let i = 0; i < label.length; i++) if (octets[at++] !== label.charCodeAt(i)) return false
   }
   return at === end
+}
+
+function sameInOrder(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((text, i) => text === b[i])
 }
 
 function longestZone(zones: readonly WritableZone[], labels: Labels): WritableZone | undefined {
