@@ -138,7 +138,11 @@ test('Services come, go and scale', () => {
   for (const endpoints of [5, 0, 1, 7]) {
     for (let n = 0; n < 20; n++) {
       cluster.scale(n, endpoints)
-      if (endpoints > 0) cluster.changeEndpoint(n)
+      if (endpoints > 0) {
+        const { address, version } = cluster.changeEndpoint(n)
+        assert.ok(cluster.addresses(n).includes(address))
+        assert.equal(version, cluster.store.version)
+      }
       assert.equal(cluster.addresses(n).length, endpoints)
       assert.deepEqual(addressesOf(slicesOf(cluster, n), 'IPv4'), cluster.addresses(n), `${n} with ${endpoints}`)
     }

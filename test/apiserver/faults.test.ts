@@ -1,6 +1,7 @@
 // What goes wrong between the stand-in and its clients: cuts, silence, restarts, certificates, trickling; and the relay.
 
 import assert from 'node:assert/strict'
+import { type AddressInfo, connect, createServer } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { startRelay } from './relay.ts'
 import { fixture } from './server.ts'
@@ -102,6 +103,17 @@ both('bodies trickle', async (t, protocol) => {
   assert.ok(performance.now() - startedMs >= (whole.length / 500) * 2 - 10, 'at the pace that was set')
 })
 
+both('what comes after trickling waits for what trickles', async (t, protocol) => {
+  const { server, store, client } = await serverAndClient(t, protocol)
+  const watch = await client.open(`${WATCH}&resourceVersion=${store.version}`)
+  server.trickle(100, 5)
+  store.create('services', service('shop/a'))
+  await new Promise((resolve) => setTimeout(resolve, 12))
+  server.trickle(Infinity)
+  store.create('services', service('shop/b'))
+  assert.deepEqual((await watch.events(2)).map(brief), ['ADDED shop/a', 'ADDED shop/b'])
+})
+
 test('a server that is about to go says so over HTTP/2, and ends what is under way', TIMEOUT, async (t) => {
   const { server, store, client } = await serverAndClient(t, 'h2')
   const watch = await client.open(`${WATCH}&resourceVersion=${store.version}`)
@@ -132,6 +144,23 @@ both('the relay: silence with open sockets, and what was held back afterwards', 
   assert.deepEqual((await watch.events(1)).map(brief), ['ADDED shop/a'])
   assert.equal((await waiting).status, 200)
   another.close()
+})
+
+test('the relay: carries so many octets and no more', TIMEOUT, async (t) => {
+  const sent = Buffer.alloc(50_000, 'peregrine ')
+  const source = createServer((socket) => socket.on('error', () => {}).end(sent))
+  await new Promise<void>((resolve) => source.listen(0, '127.0.0.1', resolve))
+  const relay = await startRelay((source.address() as AddressInfo).port)
+  t.after(async () => {
+    await relay.close()
+    source.close()
+  })
+  for (const octets of [1, 999, 49_999]) {
+    relay.cutAfter(octets, 'fin')
+    const received: Buffer[] = []
+    for await (const chunk of connect(relay.port, '127.0.0.1')) received.push(chunk)
+    assert.ok(Buffer.concat(received).equals(sent.subarray(0, octets)), `${octets}`)
+  }
 })
 
 both('the relay: cuts at any octet', async (t, protocol) => {
