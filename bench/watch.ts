@@ -9,9 +9,15 @@ import { join } from 'node:path'
 import { Bench, READY_MS } from './watch/bench.ts'
 import { measureQuiet } from './watch/memory.ts'
 import { HELP, type Options, readOptions } from './watch/options.ts'
+import { measureHalfOpen, measureOutage } from './watch/outage.ts'
+import { measureRelists } from './watch/relist.ts'
 import { type Figure, printFigures } from './watch/report.ts'
 import { measureColdStarts, measureStateStarts } from './watch/starts.ts'
 import { measureUpdates } from './watch/updates.ts'
+import { OtherProcesses } from './watch/usage.ts'
+
+/** Of one server's life. */
+const PARTS = ['quiet', 'updates', 'relist', 'outage', 'state file']
 
 async function main(): Promise<void> {
   const options = readOptions(process.argv.slice(2))
@@ -23,27 +29,33 @@ async function main(): Promise<void> {
 }
 
 async function measure(options: Options, services: number): Promise<readonly Figure[]> {
+  const others = new OtherProcesses()
   const bench = await Bench.open(options, services)
   try {
     await measureColdStarts(bench)
     await measureRunning(bench)
+    // It is the same at all sizes.
+    if (services === options.services[0]) await measureHalfOpen(bench)
   } finally {
     await bench.close()
   }
   const endpoints = services * options.endpointsPerService
+  bench.figures.add('machine', 'cores that other processes used meanwhile', '', others.cores)
   printFigures(`${services} Services, ${endpoints} endpoints`, bench.figures.list)
   return bench.figures.list
 }
 
 /** All that one server goes through in its life. */
 async function measureRunning(bench: Bench): Promise<void> {
-  if (!['quiet', 'updates', 'state file'].some((part) => bench.wants(part))) return
+  if (!PARTS.some((part) => bench.wants(part))) return
   const stateDir = join(bench.folder, 'state')
   mkdirSync(stateDir)
   const server = await bench.startServer({ stateDir, watchesLoop: true })
   await server.ready(READY_MS)
   await measureQuiet(bench, server, stateDir)
   await measureUpdates(bench, server)
+  await measureRelists(bench, server)
+  await measureOutage(bench, server)
   await measureStateStarts(bench, server, stateDir)
 }
 

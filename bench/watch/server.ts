@@ -26,6 +26,13 @@ export interface ServerOptions {
   readonly profiles: string
 }
 
+/** Milliseconds. */
+export interface Delays {
+  readonly delayMs: number
+  /** The longest collection of garbage. */
+  readonly collectionMs: number
+}
+
 export class ServerProcess {
   readonly child: ChildProcess
   readonly port: number
@@ -105,13 +112,14 @@ export class ServerProcess {
     })
   }
 
-  /** Milliseconds that the writer was kept from its event loop at the longest, since this was last asked. */
-  async longestDelay(): Promise<number> {
+  /** What has kept the writer from its event loop at the longest, since this was last asked. */
+  async longestDelay(): Promise<Delays> {
     const from = this.lineCount
     this.child.kill('SIGUSR2')
     await this.said(/^loop-delay /, STOP_MS, from)
     const said = this.#lines.slice(from).find(({ line }) => line.startsWith('loop-delay '))
-    return Number(said!.line.split(' ')[1])
+    const [, delayMs, collectionMs] = said!.line.split(' ').map(Number)
+    return { delayMs, collectionMs }
   }
 
   /** SIGTERM; SIGKILL if that takes too long. */

@@ -6,6 +6,7 @@ import * as libc from '../../src/io/libc.ts'
 
 const RECEIVE_SLOTS = 64
 const SLOT_CAPACITY = 2048
+const SCRATCH_SIZE = 64
 const SOCKET_BUFFER = 4 * 1024 * 1024
 
 /** Messages in memory that never moves, each behind its mmsghdr: any run of them is sent with one call. */
@@ -57,7 +58,7 @@ export class Client {
     const vectorsOffset = RECEIVE_SLOTS * layouts.HEADER_SIZE
     const watchOffset = vectorsOffset + RECEIVE_SLOTS * layouts.VECTOR_SIZE
     const scratchOffset = watchOffset + layouts.WATCH_SIZE
-    const packetsOffset = scratchOffset + 64
+    const packetsOffset = scratchOffset + SCRATCH_SIZE
     const length = packetsOffset + RECEIVE_SLOTS * SLOT_CAPACITY
     const memory = libc.mapMemory(length)
     const view = libc.viewMemory(memory, length)
@@ -71,7 +72,7 @@ export class Client {
     this.#headers = memory
     this.#watch = memory + watchOffset
     this.#scratch = memory + scratchOffset
-    this.socket = this.#connect(new Uint8Array(view, scratchOffset, 64), port)
+    this.socket = this.#connect(new Uint8Array(view, scratchOffset, SCRATCH_SIZE), port)
     layouts.writeWatch(this.#words, watchOffset / 4, 0, this.socket)
   }
 
@@ -91,6 +92,14 @@ export class Client {
     return this.#bytes.subarray(slot * SLOT_CAPACITY, slot * SLOT_CAPACITY + Math.min(length, SLOT_CAPACITY))
   }
 
+  /** Messages that came in and found no room: their loss is ours. */
+  get dropped(): number {
+    const words = new DataView(libc.viewMemory(this.#scratch, SCRATCH_SIZE))
+    words.setUint32(0, layouts.MEMINFO_WORDS * 4, true)
+    libc.getOption(this.socket, layouts.SOL_SOCKET, layouts.SO_MEMINFO, this.#scratch + 8, this.#scratch)
+    return words.getUint32(8 + layouts.MEMINFO_DROPS * 4, true)
+  }
+
   close(): void {
     libc.closeDescriptor(this.socket)
   }
@@ -98,7 +107,9 @@ export class Client {
   #connect(scratch: Uint8Array, port: number): number {
     const socket = libc.openSocket(layouts.AF_INET, layouts.SOCK_DGRAM)
     new DataView(scratch.buffer, scratch.byteOffset).setUint32(0, SOCKET_BUFFER, true)
-    libc.setOption(socket, layouts.SOL_SOCKET, layouts.SO_RCVBUF, this.#scratch, 4)
+    // More than the system's limit, where we may.
+    const forced = libc.setOption(socket, layouts.SOL_SOCKET, layouts.SO_RCVBUFFORCE, this.#scratch, 4)
+    if (forced < 0) libc.setOption(socket, layouts.SOL_SOCKET, layouts.SO_RCVBUF, this.#scratch, 4)
     const length = layouts.writeName(scratch, 0, new Uint8Array([127, 0, 0, 1]), port, 0)
     const verdict = libc.connectSocket(socket, this.#scratch, length)
     if (verdict < 0) throw new libc.SystemError('connect', -verdict)

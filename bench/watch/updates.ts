@@ -8,7 +8,7 @@ import type { LoadResult } from './load-thread.ts'
 import type { Probed } from './probe-thread.ts'
 import { atMost, type Target } from './report.ts'
 import type { ServerProcess } from './server.ts'
-import { cpuSeconds } from './usage.ts'
+import { cpuSeconds, waitedSeconds } from './usage.ts'
 
 const UPDATES = 'updates'
 /** Changes a second that are followed: more of them at a time would be a load of their own. */
@@ -75,6 +75,7 @@ async function measureRate(
   const load = await startLoad(bench, server)
   await server.longestDelay()
   const cpuBefore = cpuSeconds(server.pid)
+  const waitedBefore = waitedSeconds(server.pid)
   const stride = Math.max(1, Math.round(rate / FOLLOWED_PER_SECOND))
   let made = 0
   api.onChange = (report) => {
@@ -83,7 +84,8 @@ async function measureRate(
   await api.send({ do: 'changes', rate, seconds: options.seconds, headless })
   const probed = await probes.settled()
   const cpu = cpuSeconds(server.pid) - cpuBefore
-  const delay = await server.longestDelay()
+  const waited = waitedSeconds(server.pid) - waitedBefore
+  const { delayMs, collectionMs } = await server.longestDelay()
   const loaded = await load.stop()
   await probes.close()
   const latencies = probed.map(latencyMs)
@@ -94,8 +96,10 @@ async function measureRate(
   for (const percent of [50, 90]) add(`p${percent}`, 'ms', percentile(latencies, percent))
   add('p99', 'ms', percentile(latencies, 99), target)
   add('max', 'ms', Math.max(...latencies))
-  add('writer away from its event loop, at most', 'ms', delay)
+  add('writer away from its event loop, at most', 'ms', delayMs)
+  add('longest collection of its garbage', 'ms', collectionMs)
   add('CPU of the server, queries included', '%', (cpu / options.seconds) * 100)
+  add('its threads waited for a core', '%', (waited / options.seconds) * 100)
   await sleep(SETTLE_MS)
   return loaded
 }
