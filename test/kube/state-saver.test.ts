@@ -172,6 +172,9 @@ test('saved in the middle of loading: what was loaded is in it', async (t) => {
   const path = join(temporaryFolder(t), 'state')
   const large = openLarge()
   const random = randomNumbers(SEED)
+  // What is loaded finds room where the saver has been already.
+  for (let i = 0; i < SERVICES; i += 2) drop(large, `n${i % 10}`, `s${i}`)
+  large.index.flush(2000)
   const meanwhile = new Meanwhile(t, large, (tick) => {
     if (tick > 5) return
     for (let i = 0; i < 100; i++) put(large, `n${random(10)}`, `s${random(2 * SERVICES)}`, random(1000), random(30))
@@ -238,21 +241,30 @@ test('more changes than can be written at once: a patient saver gives up, an imp
   const path = join(folder, 'state')
   const before = await withOld(path)
   const large = openLarge()
-  // Every time that the event loop comes round all of it changes.
-  const rewrite = (): void => {
-    large.writer.changedParts.fill(1)
-    for (let i = 0; i < 3; i++) put(large, 'huge', `s${i}`, i, 1)
-    large.index.flush(4000)
-  }
   for (let i = 0; i < 3 * SERVICES; i++) put(large, `n${i % 10}`, `t${i}`, i, 12)
   large.index.flush(2000, true)
   assert.ok(large.writer.stats.reservedBytes > 2 ** 23 + 2 ** 20)
-  const meanwhile = new Meanwhile(t, large, rewrite)
+  const changeAll = (tick: number): void => {
+    large.writer.changedParts.fill(1) // as if all of it were new
+    put(large, 'n1', 's1', 1, 1 + (tick % 7))
+  }
+  const meanwhile = new Meanwhile(t, large, (tick) => {
+    changeAll(tick)
+    large.index.flush(4000)
+  })
   await assert.rejects(save(path, large, true), BusyError)
   assert.deepEqual(readFileSync(path), before)
   assert.deepEqual(readdirSync(folder), ['state'])
   assertIsIn(path, await save(path, large, false))
   meanwhile.stop()
+  // When there is an end to it, a patient one gets there too.
+  let asked = 0
+  const once = (): void => {
+    if (asked++ > 0) return
+    changeAll(0)
+    setImmediate(() => large.index.flush(5000))
+  }
+  assertIsIn(path, await save(path, large, true, once))
 })
 
 test('one save at a time', async (t) => {
