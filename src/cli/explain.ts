@@ -14,6 +14,7 @@ import { type DecodedMessage, type DecodedRecord, decodeMessage, encodeQuery, ty
 import { createEngine } from './engine.ts'
 import { formatReport } from './explain-text.ts'
 import { FlagError, type Flags } from './flags.ts'
+import { readLiveObjects } from './live-objects.ts'
 
 const MESSAGE_LENGTH_MAX = 65535
 /** Types asked for to say what else a name has. */
@@ -55,12 +56,21 @@ export async function explain(config: ServerConfig, flags: Flags): Promise<numbe
   const [name, type = '', ...rest] = flags.words
   if (name === undefined) throw new FlagError('explain what? peregrine explain NAME [TYPE]')
   if (rest.length > 0) throw new FlagError(`unexpected argument ${rest[0]}`)
-  const loaded = await loadManifests(config.manifests)
-  for (const problem of loaded.problems) process.stderr.write(`error: ${formatProblem(problem)}\n`)
-  if (loaded.objects.namespaces.size === 0 && loaded.problems.length > 0) return 1
-  const report = new Explainer(config, loaded.objects).explain(name, type)
+  const objects = await objectsOf(config)
+  if (objects === null) return 1
+  const report = new Explainer(config, objects).explain(name, type)
   process.stdout.write(flags.has('json') ? `${JSON.stringify(report, null, 2)}\n` : formatReport(report))
   return 0
+}
+
+/** Null if nothing could be read: why has been said. @throws what reading a live cluster threw */
+async function objectsOf(config: ServerConfig): Promise<ClusterObjects | null> {
+  const { source } = config
+  const complain = (line: string): void => void process.stderr.write(`${line}\n`)
+  if (source.kind === 'api') return await readLiveObjects(config, source.feed, complain)
+  const { objects, problems } = await loadManifests(source.paths)
+  for (const problem of problems) complain(`error: ${formatProblem(problem)}`)
+  return objects.namespaces.size === 0 && problems.length > 0 ? null : objects
 }
 
 /** Answers questions from one state of a cluster, and explains the answers. */

@@ -51,7 +51,6 @@ export function configFromFlags(flags: Flags, env: NodeJS.ProcessEnv = process.e
   if (addresses.length > ADDRESSES_MAX) throw new FlagError(`flag --listen: at most ${ADDRESSES_MAX} addresses`)
   return Object.freeze({
     source,
-    manifests: source.kind === 'manifests' ? source.paths : [],
     addresses,
     port: flags.number('dns.port', PORT),
     workers: flags.number('workers', usableWorkers()),

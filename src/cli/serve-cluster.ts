@@ -42,6 +42,12 @@ export async function serveCluster(context: ServerProcess, options: FeedConfig):
       `serving the state of ${new Date(restored.savedAtMs).toISOString()}, ${age.toFixed(0)} s old, until the API server confirms it`,
     )
   }
+  const { maxInflight, resources } = options
+  if (maxInflight > 0 && maxInflight <= resources.length) {
+    log(
+      `warning: apiserver_max_inflight ${maxInflight} leaves no room for lists beside the watches of ${resources.join(', ')}`,
+    )
+  }
   const keeper = path === '' ? null : new StateKeeper(path, fingerprint, engine, log)
   let tidying: NodeJS.Timeout | undefined
   const onListed = (): void => {

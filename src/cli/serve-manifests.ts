@@ -16,10 +16,10 @@ class ManifestError extends Error {
 }
 
 /** Serves until a signal ends it. @returns the exit code @throws ManifestError if nothing can be read */
-export async function serveManifests(process: ServerProcess): Promise<number> {
+export async function serveManifests(process: ServerProcess, paths: readonly string[]): Promise<number> {
   const { config, log } = process
   const engine = createEngine(config, config.workers + 1, await reserveRegion(config))
-  const feed = await firstLoad(process, engine)
+  const feed = await firstLoad(process, paths, engine)
   for (const warning of feed.loaded.warnings) log(`warning: ${warning}`)
   const nothing = feed.loaded.objects.namespaces.size === 0 && feed.loaded.objects.services.size === 0
   if (nothing && feed.loaded.problems.length > 0) {
@@ -34,7 +34,7 @@ export async function serveManifests(process: ServerProcess): Promise<number> {
   }, RECLAIM_INTERVAL_MS)
   try {
     const serving = await openServing(process, engine)
-    log(`manifests: ${config.manifests.join(', ')}`)
+    log(`manifests: ${paths.join(', ')}`)
     for (const line of [zonesLine(config), namesLine(engine), listeningLine(config, serving)]) log(line)
     for (const line of digLines(config, engine, serving)) log(line)
     await tidyUp(serving)
@@ -49,13 +49,17 @@ export async function serveManifests(process: ServerProcess): Promise<number> {
 }
 
 /** Settles when the manifests have been loaded for the first time; then they are followed. */
-function firstLoad({ config, log }: ServerProcess, engine: Engine): Promise<{ close(): void; loaded: Loaded }> {
+function firstLoad(
+  { config, log }: ServerProcess,
+  paths: readonly string[],
+  engine: Engine,
+): Promise<{ close(): void; loaded: Loaded }> {
   const { pods, endpointPodNames } = config.cluster.schema
   const kept = { pods: pods === 'verified', podNames: endpointPodNames }
   return new Promise((resolve, reject) => {
     let close = (): void => {}
     let first = true
-    const watcher = watchManifests(config.manifests, kept, (loaded) => {
+    const watcher = watchManifests(paths, kept, (loaded) => {
       for (const problem of loaded.problems) log(`error: ${formatProblem(problem)}`)
       try {
         applyManifests(engine, loaded, first, log)

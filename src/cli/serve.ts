@@ -9,7 +9,8 @@ const SECOND_INTERRUPT = 2
 /** Serves until a signal ends it. @returns the exit code */
 export async function serve(config: ServerConfig, log: (line: string) => void): Promise<number> {
   const process = { config, log, stopped: stopSignal() }
-  return config.source.kind === 'api' ? await serveCluster(process, config.source.feed) : await serveManifests(process)
+  const { source } = config
+  return source.kind === 'api' ? await serveCluster(process, source.feed) : await serveManifests(process, source.paths)
 }
 
 /** Settles with the first signal's name; a second one ends the process at once. */

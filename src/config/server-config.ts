@@ -7,8 +7,6 @@ import type { FeedOptions } from '../kube/watch/messages.ts'
 /** The `kubernetes` part of a configuration, and what is around it. */
 export interface ServerConfig {
   readonly source: RecordSource
-  /** Files and folders to read; none if `source` is an API server. */
-  readonly manifests: readonly string[]
   readonly addresses: readonly string[]
   /** 0..65535; 0 = any free one. */
   readonly port: number

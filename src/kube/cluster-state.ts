@@ -294,6 +294,24 @@ export class ClusterState {
   }
 }
 
+/** All objects as they are, not packed. */
+export function unpackAll(state: ClusterState): ClusterObjects {
+  const all = <T>(kind: Kind, unpack: (namespace: string, name: string, packed: Packed) => T): Map<string, T> =>
+    new Map(
+      Array.from(state.objects(kind), ([namespace, name, packed]) => [
+        `${namespace}/${name}`,
+        unpack(namespace, name, packed),
+      ]),
+    )
+  return {
+    namespaces: new Set(state.namespaces()),
+    services: all('services', unpackService),
+    slices: all('slices', unpackSlice),
+    pods: all('pods', unpackPod),
+    imports: all('imports', unpackImport),
+  }
+}
+
 /** `namespace` of `namespace/name`. */
 export function namespaceOf(key: string): string {
   return key.slice(0, key.indexOf('/'))

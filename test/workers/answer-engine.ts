@@ -36,7 +36,6 @@ export class TestEngine {
     this.engine = createEngine(
       {
         source: { kind: 'manifests', paths: [] },
-        manifests: [],
         addresses: [SERVER_ADDRESS],
         port: 0,
         workers: 1,
