@@ -11,7 +11,7 @@ import { measureQuiet } from './watch/memory.ts'
 import { HELP, type Options, readOptions } from './watch/options.ts'
 import { measureHalfOpen, measureOutage } from './watch/outage.ts'
 import { measureRelists } from './watch/relist.ts'
-import { type Figure, printFigures } from './watch/report.ts'
+import { compareSizes, type Figure, printFigures } from './watch/report.ts'
 import { measureColdStarts, measureStateStarts } from './watch/starts.ts'
 import { measureUpdates } from './watch/updates.ts'
 import { OtherProcesses } from './watch/usage.ts'
@@ -19,11 +19,16 @@ import { OtherProcesses } from './watch/usage.ts'
 /** Of one server's life. */
 const PARTS = ['quiet', 'updates', 'relist', 'outage', 'state file']
 
+const SIZE_RATIO_MAX = 1.2
+
 async function main(): Promise<void> {
   const options = readOptions(process.argv.slice(2))
   if (!options) return console.log(HELP)
   const figures: Figure[] = []
   for (const services of options.services) figures.push(...(await measure(options, services)))
+  const compared = compareSizes(figures, SIZE_RATIO_MAX)
+  if (compared.length > 0) printFigures('Independent of size', compared)
+  figures.push(...compared)
   if (options.jsonPath)
     writeFileSync(options.jsonPath, JSON.stringify({ machine: machine(), options, figures }, null, 1))
 }
@@ -63,6 +68,7 @@ function machine(): object {
   return { cpu: cpus()[0]?.model, cores: cpus().length, node: process.version, kernel: release() }
 }
 
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
 await main().catch((error: Error) => {
   console.error(`bench:watch: ${error.message}`)
   process.exitCode = 1

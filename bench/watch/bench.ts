@@ -32,6 +32,7 @@ export class Bench {
     this.api = api
     this.names = new ClusterNames(services, options.endpointsPerService)
     this.figures = new Figures(services)
+    process.once('exit', () => this.#removeFolder())
   }
 
   static async open(options: Options, services: number): Promise<Bench> {
@@ -63,6 +64,10 @@ export class Bench {
   async close(): Promise<void> {
     for (const server of this.#servers) await server.stop()
     await this.api.close()
+    this.#removeFolder()
+  }
+
+  #removeFolder(): void {
     rmSync(this.folder, { recursive: true, force: true })
   }
 }

@@ -53,6 +53,24 @@ export function printFigures(title: string, figures: readonly Figure[]): void {
   printRows(rows)
 }
 
+/**
+ * Figures of an update's latency at the largest size to those at the smallest: they should not know how large the cluster is. Empty
+ * if only one size was measured.
+ */
+export function compareSizes(figures: readonly Figure[], limit: number): Figure[] {
+  const sizes = figures.map(({ services }) => services)
+  const [least, most] = [Math.min(...sizes), Math.max(...sizes)]
+  const compared = new Figures(most)
+  for (const { services, part, what, unit, values } of figures) {
+    if (services !== most || most === least || part !== 'updates' || unit !== 'ms' || !/: p\d+$/.test(what)) continue
+    const small = figures.find((figure) => figure.services === least && figure.what === what)
+    if (small === undefined) continue
+    const target = what.endsWith('p99') ? atMost(limit) : null
+    compared.add('size', `${what}, ${most} Services to ${least}`, '', values[0] / small.values[0], target)
+  }
+  return compared.list
+}
+
 function verdict(value: number, target: Target | null): string {
   if (target === null) return ''
   return (target.sign === '<=' ? value <= target.limit : value >= target.limit) ? 'met' : 'NOT MET'

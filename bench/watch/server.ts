@@ -8,6 +8,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Expected } from './names.ts'
 import { encodeQuestion, isRight } from './wire.ts'
 
+const children = new Set<ChildProcess>()
+process.once('exit', () => {
+  for (const child of children) child.kill('SIGKILL')
+})
+
 const LOOP_DELAY = resolve(import.meta.dirname, 'loop-delay.ts')
 const STOP_MS = 30_000
 const CHECK_MS = 2
@@ -49,6 +54,8 @@ export class ServerProcess {
     args.push('--streaming-lists', options.streamingLists ? 'on' : 'off', '--audit-interval', '0')
     const env = { ...process.env, NODE_OPTIONS: nodeOptions(options) }
     this.child = spawn(options.launcher, args, { stdio: ['ignore', 'pipe', 'pipe'], env })
+    children.add(this.child)
+    this.child.once('exit', () => children.delete(this.child))
     for (const stream of [this.child.stdout!, this.child.stderr!]) {
       stream.setEncoding('utf8').on('data', (text: string) => this.#hear(text))
     }
