@@ -220,12 +220,16 @@ export class ClusterIndex {
   #writeAll(nowMs: number): number {
     const { state } = this
     for (const [namespace, wasExposed] of state.changedNamespaces) this.#writeNamespace(namespace, wasExposed)
-    const alias = this.#writeAlias()
+    const alias = this.#freshAlias()
+    // A Service default/openshift that comes or goes has the name of an alias: that goes before it, and comes after it.
+    const kept = this.#alias.filter((old) => alias.some(({ owner }) => sameLabels(owner, old.owner)))
+    this.#writeAlias(this.#alias, kept)
     let written = 0
     for (const [key, published] of state.changedServices) {
       this.#writeService(key, published)
       if (this.#writer.isLoading && ++written % LOAD_CHUNK === 0) this.#sweepLoading()
     }
+    this.#writeAlias(kept, alias)
     for (const [key, published] of state.changedImports) this.#writeImport(key, published)
     const podCounts = this.#writePods()
     this.#writeNameServers()
@@ -411,18 +415,13 @@ export class ClusterIndex {
     }
   }
 
-  #writeAlias(): OwnerRecords[] {
-    const { schema } = this.#options
-    if (schema.okd === null || !schema.okd.openshiftAlias || !this.#dirtyAlias()) return this.#alias
-    const alias = this.#aliasRecords()
-    for (const zone of this.#serviceZones) {
-      // A Service default/openshift writes that name itself.
-      const before = this.state.hasService('default/openshift')
-        ? this.#alias.filter(({ owner }) => owner[0] !== 'openshift')
-        : this.#alias
-      this.#writeDifference(zone, before, alias)
-    }
-    return alias
+  #freshAlias(): OwnerRecords[] {
+    const { okd } = this.#options.schema
+    return okd?.openshiftAlias && this.#dirtyAlias() ? this.#aliasRecords() : this.#alias
+  }
+
+  #writeAlias(before: readonly OwnerRecords[], after: readonly OwnerRecords[]): void {
+    for (const zone of this.#serviceZones) this.#writeDifference(zone, before, after)
   }
 
   #aliasRecords(): OwnerRecords[] {
