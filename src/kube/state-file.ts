@@ -20,6 +20,8 @@ export const HEADER_BYTES = 4096
 /** Octets of the region that have a checksum of their own. */
 export const GROUP_BYTES = 16384
 const FORMAT = 1
+/** Of the header, whatever the format: JSON keeps the order. */
+const BEGIN = '{"peregrineState":'
 const READ_BYTES = 2 ** 20
 
 /** A line of the objects section: what has the kind `namespaces` is the namespace itself. */
@@ -134,17 +136,13 @@ export function headerBytes(header: Omit<StateHeader, 'peregrineState' | 'layout
 }
 
 function readHeader(file: number): StateHeader {
-  const text = readExactly(file, Buffer.alloc(HEADER_BYTES), 0).toString('latin1')
+  const octets = Buffer.alloc(HEADER_BYTES)
+  const text = octets.toString('latin1', 0, readSync(file, octets, 0, HEADER_BYTES, 0))
+  if (!text.startsWith(BEGIN)) throw new StateFileError('is no state file')
+  if (text.length < HEADER_BYTES) throw new StateFileError('is damaged: it breaks off')
   const [line, crc] = text.split('\n')
-  let header: StateHeader
-  try {
-    header = JSON.parse(line)
-  } catch {
-    throw new StateFileError('is no state file')
-  }
-  if (typeof header !== 'object' || header === null || header.peregrineState === undefined)
-    throw new StateFileError('is no state file')
   if (Number(crc) !== crc32(line)) throw new StateFileError('is damaged: its header has another checksum')
+  const header: StateHeader = JSON.parse(line)
   if (header.peregrineState !== FORMAT || header.layout !== LAYOUT_VERSION) {
     throw new StateFileError(`is of another version (format ${header.peregrineState}, layout ${header.layout})`)
   }
