@@ -11,7 +11,7 @@ import { measureQuiet } from './watch/memory.ts'
 import { HELP, type Options, readOptions } from './watch/options.ts'
 import { measureHalfOpen, measureOutage } from './watch/outage.ts'
 import { measureRelists } from './watch/relist.ts'
-import { compareSizes, type Figure, printFigures } from './watch/report.ts'
+import { compareSizes, type Figure, printFigures, printNotes } from './watch/report.ts'
 import { measureColdStarts, measureStateStarts } from './watch/starts.ts'
 import { measureUpdates } from './watch/updates.ts'
 import { OtherProcesses } from './watch/usage.ts'
@@ -29,6 +29,7 @@ async function main(): Promise<void> {
   const compared = compareSizes(figures, SIZE_RATIO_MAX)
   if (compared.length > 0) printFigures('Independent of size', compared)
   figures.push(...compared)
+  printNotes()
   if (options.jsonPath)
     writeFileSync(options.jsonPath, JSON.stringify({ machine: machine(), options, figures }, null, 1))
 }

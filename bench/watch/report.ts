@@ -53,6 +53,15 @@ export function printFigures(title: string, figures: readonly Figure[]): void {
   printRows(rows)
 }
 
+/** How the figures are to be read. */
+export function printNotes(): void {
+  console.log(`
+Updates: from just before the stand-in writes a change to its sockets to the first answer that has it, over UDP, asked every 0.1 to
+0.3 ms: TLS, both kernels' ways and the wait for a core are in it. At most 100 changes a second are followed. Their names are endpoints'.
+Queries: a steady rate, of names that keep their answers. Away from its event loop: collections of garbage and waiting for a core
+included. All processes share the machine's cores: where others used part of them, latencies and starts are longer by what they took.`)
+}
+
 /**
  * Figures of an update's latency at the largest size to those at the smallest: they should not know how large the cluster is. Empty
  * if only one size was measured.
