@@ -2,6 +2,7 @@
 // (a half-open connection), and delays. It does not look at what it carries.
 
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
+import { reset } from './reset.ts'
 
 interface Pair {
   readonly client: Socket
@@ -55,7 +56,7 @@ export class Relay {
     this.#octetsLeft = Infinity
     for (const { client, server } of this.#pairs) {
       server.destroy()
-      if (how === 'rst') client.resetAndDestroy()
+      if (how === 'rst') reset(client)
       else client.destroy()
     }
     this.#pairs.clear()
@@ -107,13 +108,13 @@ export class Relay {
     this.connectionCount++
     client.on('error', () => {})
     if (this.#refusing) {
-      client.resetAndDestroy()
+      reset(client)
       return
     }
     const server = connect({ port: this.targetPort, host: '127.0.0.1', noDelay: true })
     const pair = { client, server }
     this.#pairs.add(pair)
-    server.on('error', () => client.resetAndDestroy())
+    server.on('error', () => reset(client))
     client.on('close', () => this.#forget(pair))
     server.on('close', () => this.#forget(pair))
     client.on('data', (octets: Buffer) => this.#forward(client, server, octets))

@@ -14,6 +14,7 @@ import { Access, type Verb } from './access.ts'
 import { answerList, awaitVersion, type Target } from './list.ts'
 import { readOptions, type StreamingLists } from './options.ts'
 import { type AnyRequest, type AnyResponse, Outgoing, type WireFaults } from './outgoing.ts'
+import { reset } from './reset.ts'
 import { RESOURCES, type Resource, type ResourceName, typePrefix } from './resources.ts'
 import {
   internalError,
@@ -118,6 +119,8 @@ export class ApiServer {
   readonly #options: ApiServerOptions
   readonly #watches = new Set<Watch>()
   readonly #sockets = new Set<Socket>()
+  /** By the port of the client. */
+  readonly #secured = new Map<number, Socket>()
   readonly #sessions = new Set<ServerHttp2Session>()
   readonly #refusals: QueuedRefusal[] = []
   readonly #faults: WireFaults
@@ -172,9 +175,14 @@ export class ApiServer {
       this.connectionCount++
       this.#sockets.add(socket)
       socket.setNoDelay()
-      socket.on('close', () => this.#sockets.delete(socket))
+      const { remotePort = 0 } = socket
+      socket.on('close', () => {
+        this.#sockets.delete(socket)
+        this.#secured.delete(remotePort)
+      })
       socket.on('error', () => {})
     })
+    server.on('secureConnection', (secure: Socket) => this.#secured.set(secure.remotePort ?? 0, secure))
     server.on('session', (session: ServerHttp2Session) => {
       this.#sessions.add(session)
       session.on('close', () => this.#sessions.delete(session))
@@ -208,7 +216,8 @@ export class ApiServer {
     for (const watch of this.#watches) watch.close()
     this.#watches.clear()
     for (const socket of this.#sockets) {
-      if (how === 'rst') socket.resetAndDestroy()
+      const upper = this.#options.protocol === 'http' ? socket : this.#secured.get(socket.remotePort ?? 0)
+      if (how === 'rst' && upper !== undefined) reset(socket, upper)
       else socket.destroy()
     }
   }
