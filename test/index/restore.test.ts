@@ -217,6 +217,31 @@ test('a reader of the new life holds what it reads', () => {
   assert.equal(writer.stats.limboBytes, 0)
 })
 
+test('what is saved is a copy, and what is restored is all of it', () => {
+  const old = newLife()
+  const places = Array.from({ length: 50 }, (_, i): Place => ({ zone: 0, labels: [`n${i}`] }))
+  const contents: Content[] = [{ kind: 'addresses', ipv6: false, values: [1, 2, 3] }]
+  for (const place of places) change(old, { kind: 'set', place, contents })
+  old.writer.publish(2)
+  holdNewest(old.writer.region, READER)
+  for (const place of places.slice(10)) change(old, { kind: 'clear', place })
+  old.writer.publish(3)
+  const pinned = old.writer.save()
+  assert.ok(pinned.retired.length > 0)
+  const revived = revive(old.writer, REGION_OCTETS)
+  write(revived, old.apexes, places[0], [])
+  revived.publish(4)
+  assert.equal(revived.stats.limboBytes, 0, 'the reader that the old life waits for is not there')
+
+  const before = structuredClone(pinned)
+  holdNothing(old.writer.region, READER)
+  old.writer.reclaim()
+  assert.deepEqual(pinned, before, 'what happens later is not in it')
+  const { allocator } = old.writer.save()
+  assert.ok(allocator.freedWords > 0)
+  assert.deepEqual(revive(old.writer, REGION_OCTETS).save().allocator, allocator)
+})
+
 test('zones that come after a restart are numbered on', () => {
   const old = newLife()
   const writer = revive(old.writer, REGION_OCTETS)
