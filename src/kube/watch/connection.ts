@@ -193,14 +193,17 @@ export class Connection {
     return { ...chosen, config, caSource }
   }
 
-  async #apply({ config, user, source }: Loaded): Promise<RequestOptions> {
+  async #apply({ config, cluster, user, source }: Loaded): Promise<RequestOptions> {
     const options: RequestOptions = {}
     this.#pluginFailure = undefined
     try {
       await config.applyToHTTPSOptions(options)
     } catch (cause) {
       const said = cause instanceof Error ? cause.message.trim() : String(cause)
-      if (!user.exec) throw new ConnectionConfigError(`${source}: ${said}`, { cause })
+      const { kubeconfig } = this.#options
+      const field = kubeconfig === '' ? '' : fieldOf(said, cluster, user)
+      const place = field === '' ? source : `kubeconfig ${kubeconfig}: ${field}`
+      if (!user.exec || field !== '') throw new ConnectionConfigError(`${place}: ${said}`, { cause })
       const message = `${source} failed: ${said.slice(0, PLUGIN_MESSAGE_MAX) || 'it said nothing'}`
       this.#pluginFailure = new ConnectionError(message, { cause })
       throw this.#pluginFailure
@@ -260,6 +263,14 @@ function chosenCluster(config: KubeConfig, file: string): ClusterSettings {
     )
   }
   return clusterSettings(cluster)
+}
+
+/** The field of a kubeconfig that names the file of which an error tells; '' if none does. */
+function fieldOf(said: string, cluster: ClusterSettings, user: UserSettings): string {
+  const named = (path: string | undefined): boolean => path !== undefined && path !== '' && said.includes(`'${path}'`)
+  if (named(user.certFile)) return `client-certificate of user '${user.name}'`
+  if (named(user.keyFile)) return `client-key of user '${user.name}'`
+  return named(cluster.caFile) ? `certificate-authority of cluster '${cluster.name}'` : ''
 }
 
 function kindOf(user: UserSettings): string {
