@@ -37,6 +37,8 @@ export interface ServerOptions {
   workers?: number
   /** cgroup.procs of the control group that it is to run in. */
   group?: string
+  /** Variables of its environment, beside those of this process. */
+  env?: Record<string, string>
 }
 
 /** A running server. It does not keep the test run from ending, and is killed with it at the latest. */
@@ -58,7 +60,7 @@ export class ServerProcess {
     const args = ['serve', ...paths, '-dns.port', String(port), '--workers', String(workers), ...flags]
     const join = ['-c', 'echo $$ > "$0" && exec "$@"', options.group ?? '', PEREGRINE, ...args]
     const [command, words] = options.group === undefined ? [PEREGRINE, args] : ['sh', join]
-    this.child = spawn(command, words, { stdio: ['ignore', 'pipe', 'pipe'], env: childEnvironment() })
+    this.child = spawn(command, words, { stdio: ['ignore', 'pipe', 'pipe'], env: childEnvironment(options.env) })
     this.child.stdout!.on('data', (text) => (this.output += text))
     this.child.stderr!.on('data', (text) => (this.output += text))
     this.child.on('error', (error) => (this.output += `${error.message}\n`))
