@@ -445,8 +445,16 @@ test('a kubeconfig that is no good says where', LIMIT, async (t) => {
     [good.replace('"server":', '"sever":'), '', /^kubeconfig FILE: clusters\[0\]\.cluster\.server is missing$/],
     [good.replace('https:', 'ftp:'), '', /server 'ftp:.*' of cluster 'c' is no http\(s\) URL$/],
     [good.replace('https://127.0.0.1:1', 'one'), '', /server 'one' of cluster 'c' is no http\(s\) URL$/],
-    [good.replace(fixturePath('ca.pem'), '/no/ca.pem'), '', /FILE: certificate-authority of cluster 'c': ENOENT.*\/no\/ca\.pem/],
-    [good.replace('"token":"secret"', '"client-certificate":"no.pem"'), '', /FILE: ENOENT.*no\.pem/],
+    [
+      good.replace(fixturePath('ca.pem'), '/no/ca.pem'),
+      '',
+      /FILE: certificate-authority of cluster 'c': ENOENT.*\/no\/ca\.pem/,
+    ],
+    [
+      good.replace('"token":"secret"', '"client-certificate":"no.pem"'),
+      '',
+      /FILE: client-certificate of user 'u': ENOENT.*no\.pem/,
+    ],
     [good.replace('"token":"secret"', '"tokenFile":"no-token"'), '', /ENOENT.*no-token/],
   ]
   for (const [text, context, message] of cases) assert.match(await openError(text, context, path), message, text)
