@@ -344,6 +344,30 @@ test('what is loaded is what ordinary transactions make, and leaves the same mem
   assert.ok(Math.min(...Object.values(reached)) > 0)
 })
 
+test('while loading, names without reason to exist can be dropped before the end', () => {
+  const life = newLife()
+  const { writer, apexes } = life
+  const [kept, dropped] = [
+    ['kept', 'a'],
+    ['x', 'dropped'],
+  ].map((labels): Place => ({ zone: 0, labels }))
+  const contents: Content[] = [{ kind: 'addresses', ipv6: false, values: [1] }]
+  writer.beginLoading()
+  write(writer, apexes, kept, contents)
+  write(writer, apexes, dropped, contents)
+  writer.clearBlock(existing(writer, apexes, dropped))
+  assert.notEqual(existing(writer, apexes, dropped), 0)
+  writer.sweepLoading()
+  for (const labels of [['x', 'dropped'], ['dropped']]) assert.equal(existing(writer, apexes, { zone: 0, labels }), 0)
+  assert.notEqual(existing(writer, apexes, kept), 0)
+  write(writer, apexes, dropped, contents)
+  writer.sweepLoading()
+  assert.equal(writer.stats.names, ZONES, 'nobody sees it')
+  writer.publish(2)
+  assert.equal(writer.stats.names, ZONES + 4)
+  checkMemory(writer)
+})
+
 test('whether a version is complete goes with it, and is news by itself', () => {
   const life = newLife()
   const isComplete = ({ region }: IndexWriter): boolean => rootIsComplete(region.words, publishedRoot(region))
