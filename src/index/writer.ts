@@ -33,9 +33,9 @@ import {
   writeName,
   writeRoot,
 } from './layout.ts'
+import { Limbo } from './limbo.ts'
 import { Log } from './log.ts'
 import { find } from './lookup.ts'
-import { allHavePassed } from './reader.ts'
 import { Trie } from './trie.ts'
 
 export interface WriterOptions {
@@ -66,12 +66,6 @@ export interface SavedWriter {
   readonly retired: Int32Array
 }
 
-interface Limbo {
-  readonly version: number
-  /** ref, size, ref, size, … */
-  readonly retired: Int32Array
-}
-
 const RESERVE_SHIFT = 6 // 1/64 of the region
 const VERSION_MAX = 0x7fffffff
 
@@ -81,7 +75,6 @@ export class IndexWriter {
   readonly #octets: Uint8Array
   readonly #allocator: Allocator
   readonly #trie: Trie
-  readonly #readerCount: number
   #version = 0
   #names = 0
   #root = 0
@@ -101,7 +94,7 @@ export class IndexWriter {
   readonly #counterLog = new Log()
   /** Names that may have lost their reason to exist. */
   readonly #touched = new Log()
-  readonly #limbo: Limbo[] = []
+  readonly #limbo: Limbo
   readonly #key = new Query()
   #zoneCount = 0
   /** The name whose block was asked for last, and that block: what is found is often written next. */
@@ -109,14 +102,13 @@ export class IndexWriter {
   #knownBlock = 0
   /** While sweeping: the parent found last, which most names swept have in common. */
   #lastParent = 0
-  #limboWords = 0
 
   constructor(region: Region, options: WriterOptions) {
     this.region = region
     this.#words = region.words
     this.#octets = region.octets
-    this.#readerCount = options.readerCount
     this.#allocator = new Allocator(region, options.poison)
+    this.#limbo = new Limbo(region, options.readerCount, (ref, size) => this.#allocator.free(ref, size))
     this.#trie = new Trie(region.words, {
       allocate: (size) => this.#allocate(size),
       free: (ref, size) => {
@@ -139,8 +131,8 @@ export class IndexWriter {
     writer.#trie.top = writer.#publishedTop
     writer.#zoneCount = saved.zoneCount
     writer.#publishedComplete = rootIsComplete(region.words, saved.root)
-    for (let i = 1; i < saved.retired.length; i += 2) writer.#limboWords += saved.retired[i]
-    writer.#free(saved.retired)
+    // Readers hold nothing: it is free at once.
+    writer.#limbo.add(saved.version, saved.retired)
     return writer
   }
 
@@ -153,7 +145,7 @@ export class IndexWriter {
       names: this.#names,
       root: this.#root,
       zoneCount: this.#zoneCount,
-      retired: Int32Array.from(this.#limbo.flatMap(({ retired }) => [...retired])),
+      retired: this.#limbo.content(),
     }
   }
 
@@ -176,9 +168,9 @@ export class IndexWriter {
     return {
       version: this.#version,
       names: this.#publishedNames,
-      liveBytes: this.#allocator.liveWords * 4 - this.#limboWords * 4,
+      liveBytes: this.#allocator.liveWords * 4 - this.#limbo.words * 4,
       reservedBytes: this.#allocator.reservedWords * 4,
-      limboBytes: this.#limboWords * 4,
+      limboBytes: this.#limbo.words * 4,
     }
   }
 
@@ -247,7 +239,7 @@ export class IndexWriter {
     const start = label.length + 1
     this.#copyKey(parent, 0, start)
     sealKey(this.#key, nameZone(words, parent), start + nameLength(words, parent))
-    return this.#findKey()
+    return nameChildren(words, parent) === 0 ? 0 : this.#findKey()
   }
 
   /** The block of `name` in the version in the making; 0 if it has none. */
@@ -300,12 +292,7 @@ export class IndexWriter {
     this.#publishedComplete = this.complete
     this.#publishedTop = this.#trie.top
     this.#publishedNames = this.#names
-    if (this.#retired.length > 0) {
-      const retired = this.#retired.content()
-      for (let i = 1; i < retired.length; i += 2) this.#limboWords += retired[i]
-      if (this.#limbo.length === 0 && allHavePassed(this.region, this.#readerCount, this.#version)) this.#free(retired)
-      else this.#limbo.push({ version: this.#version, retired: retired.slice() })
-    }
+    if (this.#retired.length > 0) this.#limbo.add(this.#version, this.#retired.content())
     this.#endTransaction()
     this.reclaim()
     return this.#version
@@ -337,16 +324,7 @@ export class IndexWriter {
 
   /** Gives back memory that every reader has left. Called by publish(); call it also when idle. */
   reclaim(): void {
-    while (this.#limbo.length > 0 && allHavePassed(this.region, this.#readerCount, this.#limbo[0].version)) {
-      this.#free(this.#limbo.shift()!.retired)
-    }
-  }
-
-  #free(retired: Int32Array): void {
-    for (let i = 0; i < retired.length; i += 2) {
-      this.#allocator.free(retired[i], retired[i + 1])
-      this.#limboWords -= retired[i + 1]
-    }
+    this.#limbo.reclaim()
   }
 
   #begin(): void {

@@ -33,7 +33,10 @@ export function parseAddress(text: string, octets: Uint8Array): 0 | 4 | 16 {
   if (!text.includes(':')) {
     const value = parseIPv4(text, 0)
     if (value < 0) return 0
-    for (let i = 0; i < 4; i++) octets[i] = (value / 2 ** (24 - 8 * i)) & 255
+    octets[0] = value >>> 24
+    octets[1] = value >>> 16
+    octets[2] = value >>> 8
+    octets[3] = value
     return 4
   }
   if (!parseIPv6(text)) return 0
@@ -89,7 +92,7 @@ export function reverseName(text: string): Labels {
     // Out of the value, not by String.split: V8 keeps what it splits in its table of strings, 80 octets for each address.
     const value = parseIPv4(text, 0)
     if (value < 0) return []
-    const octet = (shift: number) => String((value / 2 ** shift) & 255)
+    const octet = (shift: number) => String((value >>> shift) & 255)
     return [octet(0), octet(8), octet(16), octet(24), 'in-addr', 'arpa']
   }
   const digits = expandedAddress(text, true)

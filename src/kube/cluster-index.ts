@@ -66,7 +66,7 @@ interface Made {
 const NOTHING_MADE: Made = { object: undefined, slices: new Map(), records: [], claims: [] }
 const ALIASED: ReadonlySet<string> = new Set(['default/openshift', 'default/kubernetes']) // have a second name
 const REFUSALS_MAX = 8 // of one flush: without room, trying everything would take long
-const RECENT_MAX = 64 // Services
+const RECENT_MAX = 2 // Services: what is kept for longer grows old in the heap
 
 export class ClusterIndex {
   /** The objects; what is changed in them the next flush() brings into the index. */

@@ -1,7 +1,7 @@
 // Lists of a live cluster brought together with what is known: a list that replaces it, and an audit, which runs beside a watch and
 // finds what that has silently dropped. Not here: where lists come from (watch/), and what names objects make (cluster-index.ts).
 
-import type { ClusterState, Kind } from './cluster-state.ts'
+import { type ClusterState, type Kind, nameOf, namespaceOf } from './cluster-state.ts'
 import { KEEP, packedSliceService } from './packed.ts'
 import type { Items, Resource } from './watch/messages.ts'
 
@@ -69,29 +69,51 @@ export class ResourceStore {
   }
 }
 
-/** A list that is going to replace what is known, all at once: until it is complete, nothing is changed. */
-export class Replacement {
+/** What a list has named: whatever else is known is gone. */
+class Named {
   readonly #store: ResourceStore
-  /** What the list has named: whatever else is known is gone. */
-  readonly #seen = new Set<string>()
-  readonly #differences: string[] = []
+  readonly #keys = new Set<string>()
+  /** Of those, how many were known. */
+  #known = 0
 
   constructor(store: ResourceStore) {
     this.#store = store
   }
 
+  /** @param known  the object's packed form in the store, '' if it is not there */
+  add(key: string, known: string): void {
+    if (this.#keys.size < this.#keys.add(key).size && known !== '') this.#known++
+  }
+
+  /** What is known and was not named. */
+  gone(): [namespace: string, name: string][] {
+    // Mostly nothing is: as many were found as there are.
+    if (this.#known === this.#store.count) return []
+    return Array.from(this.#store.keys()).filter(([namespace, name]) => !this.#keys.has(`${namespace}/${name}`))
+  }
+}
+
+/** A list that is going to replace what is known, all at once: until it is complete, nothing is changed. */
+export class Replacement {
+  readonly #store: ResourceStore
+  readonly #named: Named
+  readonly #differences: string[] = []
+
+  constructor(store: ResourceStore) {
+    this.#store = store
+    this.#named = new Named(store)
+  }
+
   add(items: Items): void {
     eachItem(items, (namespace, name, packed) => {
-      this.#seen.add(`${namespace}/${name}`)
-      if (packed !== KEEP && this.#store.get(namespace, name) !== packed)
-        this.#differences.push(namespace, name, packed)
+      const known = this.#store.get(namespace, name)
+      this.#named.add(`${namespace}/${name}`, known)
+      if (packed !== KEEP && known !== packed) this.#differences.push(namespace, name, packed)
     })
   }
 
   apply(): void {
-    const gone: [string, string][] = []
-    for (const key of this.#store.keys()) if (!this.#seen.has(`${key[0]}/${key[1]}`)) gone.push(key)
-    for (const [namespace, name] of gone) this.#store.set(namespace, name, '')
+    for (const [namespace, name] of this.#named.gone()) this.#store.set(namespace, name, '')
     eachItem(this.#differences, (namespace, name, packed) => this.#store.set(namespace, name, packed))
   }
 }
@@ -102,12 +124,13 @@ export class Replacement {
  */
 export class Audit {
   readonly #store: ResourceStore
-  readonly #seen = new Set<string>()
+  readonly #named: Named
   readonly #touched = new Set<string>()
   readonly #differences = new Map<string, string>()
 
   constructor(store: ResourceStore) {
     this.#store = store
+    this.#named = new Named(store)
   }
 
   /** The watch had something to say about this object. */
@@ -118,21 +141,18 @@ export class Audit {
   add(items: Items): void {
     eachItem(items, (namespace, name, packed) => {
       const key = `${namespace}/${name}`
-      this.#seen.add(key)
-      if (packed !== KEEP && this.#store.get(namespace, name) !== packed) this.#differences.set(key, packed)
+      const known = this.#store.get(namespace, name)
+      this.#named.add(key, known)
+      if (packed !== KEEP && known !== packed) this.#differences.set(key, packed)
     })
   }
 
   /** To be called when the list is complete and events on their way have had time to arrive. @returns the keys that were healed */
   heal(): string[] {
-    for (const [namespace, name] of this.#store.keys()) {
-      const key = `${namespace}/${name}`
-      if (!this.#seen.has(key)) this.#differences.set(key, '')
-    }
+    for (const [namespace, name] of this.#named.gone()) this.#differences.set(`${namespace}/${name}`, '')
     const healed: string[] = []
     for (const [key, packed] of this.#differences) {
-      const slash = key.indexOf('/')
-      const [namespace, name] = [key.slice(0, slash), key.slice(slash + 1)]
+      const [namespace, name] = [namespaceOf(key), nameOf(key)]
       if (this.#touched.has(key) || this.#store.get(namespace, name) === packed) continue
       this.#store.set(namespace, name, packed)
       healed.push(namespace === '' ? name : key)

@@ -3,8 +3,7 @@
 
 import assert from 'node:assert'
 import { writeSync } from 'node:fs'
-import { type FileHandle, open, rename, unlink } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import type { FileHandle } from 'node:fs/promises'
 import { setTimeout as pause } from 'node:timers/promises'
 import { crc32 } from 'node:zlib'
 import { PART_WORDS_LOG2 } from '../index/allocator.ts'
@@ -12,6 +11,7 @@ import { LIFE_BYTES } from '../index/layout.ts'
 import type { IndexWriter } from '../index/writer.ts'
 import type { ClusterIndex } from './cluster-index.ts'
 import type { ClusterState, Kind } from './cluster-state.ts'
+import { replaceFile } from './replaced-file.ts'
 import { GROUP_BYTES, HEADER_BYTES, headerBytes, type StateLine } from './state-file.ts'
 
 const PART_BYTES = 4 << PART_WORDS_LOG2
@@ -52,23 +52,6 @@ export async function saveState(path: string, fingerprint: string, saved: Saved,
     await replaceFile(path, (file) => save.write(file, fingerprint, patient))
   } finally {
     save.end()
-  }
-}
-
-async function replaceFile(path: string, write: (file: FileHandle) => Promise<void>): Promise<void> {
-  const temporary = `${path}.${process.pid}.tmp`
-  const file = await open(temporary, 'w', 0o600)
-  try {
-    await write(file)
-    await file.sync()
-    await file.close()
-    await rename(temporary, path)
-    const folder = await open(dirname(path), 'r')
-    await folder.sync().finally(() => folder.close())
-  } catch (error) {
-    await file.close().catch(() => {})
-    await unlink(temporary).catch(() => {})
-    throw error
   }
 }
 
