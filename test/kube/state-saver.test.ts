@@ -8,6 +8,7 @@ import { type TestContext, test } from 'node:test'
 import { createRegion, FIRST_FREE } from '../../src/index/layout.ts'
 import type { Endpoint } from '../../src/kube/objects.ts'
 import { packService, packSlice } from '../../src/kube/packed.ts'
+import { temporaryName } from '../../src/kube/replaced-file.ts'
 import { readStateFile } from '../../src/kube/state-file.ts'
 import { BusyError, saveState } from '../../src/kube/state-saver.ts'
 import { checkMemory, contentOf } from '../index/region-walk.ts'
@@ -287,7 +288,7 @@ const failures: [string, (folder: string, path: string) => void, string][] = [
 /** What is written beside `path` goes to a device without room. */
 function full(path: string): void {
   mkdirSync(join(path, '..'), { recursive: true })
-  symlinkSync('/dev/full', `${path}.${process.pid}.tmp`)
+  symlinkSync('/dev/full', temporaryName(path))
 }
 
 for (const [name, prepare, code] of failures) {
