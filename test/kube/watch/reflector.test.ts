@@ -6,7 +6,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Backoff } from '../../../src/kube/watch/backoff.ts'
 import { ConnectionError } from '../../../src/kube/watch/connection-error.ts'
 import { DamageLog } from '../../../src/kube/watch/damage-log.ts'
+import { BATCH_OBJECTS } from '../../../src/kube/watch/list.ts'
 import type { FeedMessage, Resource } from '../../../src/kube/watch/messages.ts'
+import { Outbox } from '../../../src/kube/watch/outbox.ts'
 import { type Pace, Reflector } from '../../../src/kube/watch/reflector.ts'
 import {
   type Answer,
@@ -63,6 +65,8 @@ interface Case {
   readonly told: readonly string[]
   readonly streamingLists?: boolean
   readonly resource?: Resource
+  /** Objects that are logged as damaged. */
+  readonly damaged?: number
 }
 
 const cases: Case[] = [
@@ -222,6 +226,7 @@ const cases: Case[] = [
   },
   {
     why: 'one damaged object is to stay as it was known, and the list goes on',
+    damaged: 3,
     script: [
       { chunks: [page([{ ...service('bad', 1), spec: { type: 3 } }, { metadata: {} }, service('web', 5)], 10)] },
       { chunks: [eventLine('MODIFIED', { ...service('web', 11), spec: [] })], ending: 'end' },
@@ -339,10 +344,12 @@ const cases: Case[] = [
   },
 ]
 
-for (const { why, script, told: expected, ...options } of cases) {
+for (const { why, script, told: expected, damaged = 0, ...options } of cases) {
   test(why, async () => {
     const { messages } = await follow(script, options)
     assert.deepEqual(told(messages), expected)
+    const logged = messages.filter((message) => message.type === 'log' && message.line.includes('; left '))
+    assert.equal(logged.length, damaged)
   })
 }
 
@@ -428,4 +435,33 @@ test('as long as the connection is heard, silence is a sign of life', async () =
   api.lastHeardAt = performance.now()
   await sleep(1100)
   assert.equal(alive(), 2, 'no watch is open any more')
+})
+
+test('a success ends the growing of delays', async () => {
+  // Each would be twice as long as the one before: a quarter of an hour in all.
+  const pace = { ...FAST, refusedMs: { first: 1, most: 10_000_000 } }
+  const script: Answer[] = [LIST]
+  for (let i = 0; i < 20; i++) script.push({ error: refused(500, 'InternalError') }, { chunks: [added('a', 11 + i)] })
+  await follow(script, { pace })
+})
+
+test('a main thread that is slow is not the silence of the server', async () => {
+  const stop = new AbortController()
+  const messages: FeedMessage[] = []
+  const outbox = new Outbox((message) => messages.push(message))
+  const lines = Array.from({ length: 9 * BATCH_OBJECTS }, (_, i) => added(`web-${i}`, i + 1))
+  const api = new ScriptedApi([{ chunks: [lines.join(''), bookmark(10_000, END)], ending: 'open' }])
+  const options = { ...PLAIN, streamingLists: true, pageSize: 2 }
+  const pace = { ...FAST, streamingSilenceMs: 200 }
+  const reflector = new Reflector('services', api, outbox, new DamageLog(assert.fail), options, pace)
+  const running = reflector.run(stop.signal)
+  const count = (): number => messages.filter(({ type }) => type === 'list-items').length
+  for (let i = 0; i < 1000 && count() < 8; i++) await sleep(5)
+  await sleep(500)
+  assert.equal(count(), 8)
+  outbox.acknowledge()
+  await reflector.synced
+  stop.abort()
+  await running
+  assert.equal(api.paths.length, 1)
 })
