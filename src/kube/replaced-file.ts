@@ -9,9 +9,9 @@ const ENDING = '.tmp'
 /** What a process that was killed has left behind is removed after this time. */
 const LEFT_MS = 3_600_000
 
-/** Where this process writes what is to replace `path`. Processes of several containers may have one number, and one folder. */
-export function temporaryName(path: string): string {
-  return `${path}.${hostname()}-${process.pid}${ENDING}`
+/** Where a process writes what is to replace `path`. Processes of several containers may have one number, and one folder. */
+export function temporaryName(path: string, pid: number = process.pid): string {
+  return `${path}.${hostname()}-${pid}${ENDING}`
 }
 
 /**
