@@ -2,6 +2,7 @@
 
 import { networkInterfaces } from 'node:os'
 import type { ServerConfig } from '../config/server-config.ts'
+import { labelsOfText } from '../dns/name.ts'
 import { createRegion, type Region } from '../index/layout.ts'
 import { IndexWriter } from '../index/writer.ts'
 import { parseAddress } from '../io/addresses.ts'
@@ -35,18 +36,23 @@ export function createEngine(
       : IndexWriter.restore(region, { readerCount }, restored.writer)
   const options = { ...config.cluster, listenAddresses: ownAddresses(config.addresses) }
   const index = new ClusterIndex(writer, options, restored?.apexes)
-  const { schema, ttl } = config.cluster
-  const zones = index.zones.map(({ labels }, i) => {
-    const forward = i < config.cluster.zones.length
+  return { writer, index, source: answerSource(config, region) }
+}
+
+/** What answers from an index in `region`, once it is there. */
+export function answerSource({ cluster, bufsize }: ServerConfig, region: Region): AnswerSource {
+  const { schema, ttl } = cluster
+  const zones = [...cluster.zones, ...cluster.reverseZones].map((zone, i) => {
+    const forward = i < cluster.zones.length
     return {
-      labels,
+      labels: labelsOfText(zone).map((label) => label.toLowerCase()),
       ttl,
       pods: forward && schema.pods !== 'disabled',
       wildcards: forward && (schema.zonal || schema.okd !== null),
       keepsBrokenChains: forward && schema.okd !== null,
     }
   })
-  return { writer, index, source: { region: region.buffer, zones, bufsize: config.bufsize } }
+  return { region: region.buffer, zones, bufsize }
 }
 
 /** The addresses a name server has for others: those listened on, every interface's for a wildcard, without loopback. */

@@ -1,15 +1,15 @@
 // Serving a live cluster: from the last good state at once, if there is one, and from the API server as soon as it has said all.
 
+import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import type { FeedConfig, ServerConfig } from '../config/server-config.ts'
+import type { FeedConfig } from '../config/server-config.ts'
 import { resolveStateDir } from '../config/state-dir.ts'
-import type { Region } from '../index/layout.ts'
 import { type FeedCallbacks, LiveFeed } from '../kube/live-feed.ts'
 import { fingerprintOf, type RestoredState, readStateFile, StateFileError, setAside } from '../kube/state-file.ts'
 import { StateKeeper } from '../kube/state-keeper.ts'
 import { collectGarbage } from '../workers/garbage.ts'
 import type { Serving } from '../workers/server.ts'
-import { createEngine, type Engine } from './engine.ts'
+import { answerSource, createEngine, type Engine } from './engine.ts'
 import { openServing, reserveRegion, type ServerProcess, tidyUp } from './server-process.ts'
 import { listeningLine, namesLine, zonesLine } from './summary.ts'
 
@@ -32,16 +32,9 @@ export async function serveCluster(context: ServerProcess, options: FeedConfig):
     identity(options),
   ])
   const path = statePath(options, log)
-  const { region, restored } = await restore(config, path, fingerprint, log)
-  const engine = createEngine(config, config.workers + 1, region, restored)
-  let serving: Serving | undefined
-  if (restored !== null) {
-    serving = await openServing(context, engine)
-    const age = Math.max(0, Date.now() - restored.savedAtMs) / 1000
-    log(
-      `serving the state of ${new Date(restored.savedAtMs).toISOString()}, ${age.toFixed(0)} s old, until the API server confirms it`,
-    )
-  }
+  const started = await startFromState(context, path, fingerprint)
+  const engine = started?.engine ?? createEngine(config, config.workers + 1, await reserveRegion(config))
+  let serving = started?.serving
   const { maxInflight, resources } = options
   if (maxInflight > 0 && maxInflight <= resources.length) {
     log(
@@ -54,7 +47,7 @@ export async function serveCluster(context: ServerProcess, options: FeedConfig):
     clearTimeout(tidying)
     tidying = setTimeout(() => void (serving && tidyUp(serving)), TIDY_MS).unref()
   }
-  const { feed, synced, failed } = follow(engine, options, restored !== null, keeper, { log, onListed })
+  const { feed, synced, failed } = follow(engine, options, started !== null, keeper, { log, onListed })
   const timers = [
     setInterval(() => {
       engine.writer.reclaim()
@@ -63,7 +56,7 @@ export async function serveCluster(context: ServerProcess, options: FeedConfig):
     setInterval(() => reportAge(feed, log), AGE_INTERVAL_MS),
   ]
   try {
-    if (restored !== null) await restoreObjects(engine, restored)
+    if (started !== null) await restoreObjects(engine, started.restored)
     feed.start()
     const asked = context.stopped.then((signal) => ({ signal }))
     const first = await Promise.race([synced, failed, asked, after(options.startupTimeoutMs)])
@@ -74,7 +67,7 @@ export async function serveCluster(context: ServerProcess, options: FeedConfig):
       )
     }
     if (!isSignal(first)) {
-      serving ??= await openServing(context, engine)
+      serving ??= await openServing(context, engine.source)
       log(zonesLine(config))
       log(listeningLine(config, serving))
       const next = await Promise.race([synced, failed, asked])
@@ -107,22 +100,36 @@ function statePath({ stateDir }: FeedConfig, log: (line: string) => void): strin
   return path === '' ? '' : join(path, STATE_NAME)
 }
 
-/** A region with the last good state, or an empty one. */
-async function restore(
-  config: ServerConfig,
-  path: string,
-  fingerprint: string,
-  log: (line: string) => void,
-): Promise<{ region: Region; restored: RestoredState | null }> {
+/** What serves the last good state. */
+interface Started {
+  readonly serving: Serving
+  readonly engine: Engine
+  readonly restored: RestoredState
+}
+
+/** Serves the last good state at once. @returns null if there is none that is any good */
+async function startFromState(context: ServerProcess, path: string, fingerprint: string): Promise<Started | null> {
+  const { config, log } = context
+  if (path === '' || !existsSync(path)) return null
   const region = await reserveRegion(config)
-  if (path === '') return { region, restored: null }
+  let restored: RestoredState | null = null
   try {
-    return { region, restored: readStateFile(path, fingerprint, region) }
+    const serving = await openServing(context, answerSource(config, region), () => {
+      restored = readStateFile(path, fingerprint, region)
+      if (restored === null) throw new StateFileError('is gone')
+    })
+    const { savedAtMs } = restored!
+    const engine = createEngine(config, config.workers + 1, region, restored)
+    const ageSeconds = (Math.max(0, Date.now() - savedAtMs) / 1000).toFixed(0)
+    log(
+      `serving the state of ${new Date(savedAtMs).toISOString()}, ${ageSeconds} s old, until the API server confirms it`,
+    )
+    return { serving, engine, restored: restored! }
   } catch (error) {
     if (!(error instanceof StateFileError)) throw error
     const moved = setAside(path)
     log(`warning: ${path} ${error.message}: it is not used${moved === '' ? '' : `, and kept as ${moved}`}`)
-    return { region: await reserveRegion(config), restored: null }
+    return null
   }
 }
 

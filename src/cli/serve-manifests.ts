@@ -33,7 +33,7 @@ export async function serveManifests(process: ServerProcess, paths: readonly str
     if (engine.index.state.changeCount > 0) flushAgain(engine, log)
   }, RECLAIM_INTERVAL_MS)
   try {
-    const serving = await openServing(process, engine)
+    const serving = await openServing(process, engine.source)
     log(`manifests: ${paths.join(', ')}`)
     for (const line of [zonesLine(config), namesLine(engine), listeningLine(config, serving)]) log(line)
     for (const line of digLines(config, engine, serving)) log(line)

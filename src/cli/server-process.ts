@@ -2,9 +2,9 @@
 
 import type { ServerConfig } from '../config/server-config.ts'
 import { createRegion, type Region } from '../index/layout.ts'
+import type { AnswerSource } from '../workers/answer.ts'
 import { collectGarbage } from '../workers/garbage.ts'
 import { type Serving, startServing } from '../workers/server.ts'
-import type { Engine } from './engine.ts'
 
 /** What serving from any source needs. */
 export interface ServerProcess {
@@ -28,17 +28,24 @@ export async function reserveRegion(config: ServerConfig): Promise<Region> {
   return region
 }
 
-/** Opens the sockets and starts the workers. */
-export function openServing({ config, log }: ServerProcess, engine: Engine): Promise<Serving> {
-  return startServing({
-    addresses: config.addresses,
-    port: config.port,
-    workers: config.workers,
-    transport: config.transport,
-    receiveBufferBytes: config.receiveBufferBytes,
-    answerSource: engine.source,
-    log,
-  })
+/** Opens the sockets and starts the workers. `meanwhile`: see startServing(). */
+export function openServing(
+  { config, log }: ServerProcess,
+  source: AnswerSource,
+  meanwhile?: () => void,
+): Promise<Serving> {
+  return startServing(
+    {
+      addresses: config.addresses,
+      port: config.port,
+      workers: config.workers,
+      transport: config.transport,
+      receiveBufferBytes: config.receiveBufferBytes,
+      answerSource: source,
+      log,
+    },
+    meanwhile,
+  )
 }
 
 /** Gives back what loading has left behind. */

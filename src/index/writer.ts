@@ -28,6 +28,7 @@ import {
   type Region,
   ROOT_WORDS,
   rootIsComplete,
+  rootSerial,
   rootTrie,
   rootWord,
   writeName,
@@ -147,6 +148,11 @@ export class IndexWriter {
       zoneCount: this.#zoneCount,
       retired: this.#limbo.content(),
     }
+  }
+
+  /** Serial of the published version, 0 if there is none. */
+  get serial(): number {
+    return this.#root === 0 ? 0 : rootSerial(this.#words, this.#root)
   }
 
   /** Between beginLoading() and publish(). */

@@ -88,7 +88,8 @@ export class ClusterIndex {
   readonly #nameServerServices = new Set<string>()
   #nameServers = ''
   readonly #listenAddresses: ReadonlySet<string>
-  #serial = 0
+  /** Never goes back, whatever the clock does. */
+  #serial: number
 
   /**
    * Publishes the zones, still empty; or, with the `apexes` of an index that was restored, goes on with that: the objects that it
@@ -98,6 +99,7 @@ export class ClusterIndex {
   constructor(writer: IndexWriter, options: ClusterIndexOptions, apexes: readonly number[] = []) {
     this.#writer = writer
     this.#options = options
+    this.#serial = writer.serial
     this.#records = new RecordWriter(writer, {
       singlePointer: options.schema.okd !== null,
       canonicalPods: options.schema.pods === 'verified',

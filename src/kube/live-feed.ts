@@ -64,6 +64,8 @@ export class FeedError extends Error {
   readonly code = 'BAD_CONNECTION'
 }
 
+type ResourceMessage = Exclude<FeedMessage, { readonly type: 'log' | 'refused' }>
+
 /** One kind of objects, as the feed stands with it. */
 class Following implements ResourceStatus {
   readonly store: ResourceStore
@@ -91,7 +93,7 @@ export class LiveFeed {
   #restartTimer: NodeJS.Timeout | undefined
   #stopping = false
   /** What came before start(). */
-  #early: FeedMessage[] | null = []
+  #early: ResourceMessage[] | null = []
   /** Readers see what is written: lists replace what is known in one publication. Before that, it is written as it comes. */
   #visible: boolean
   /** Nothing becomes visible before everything is known. */
@@ -168,7 +170,9 @@ export class LiveFeed {
     })
     this.#worker = worker
     worker.on('message', (message: FeedMessage) => {
-      if (this.#early !== null) this.#early.push(message)
+      if (message.type === 'log') this.#callbacks.log(message.line)
+      else if (message.type === 'refused') this.#refused(message.reason)
+      else if (this.#early !== null) this.#early.push(message)
       else this.#receive(message)
     })
     worker.on('error', (error) => this.#callbacks.log(`error: the feed thread failed: ${(error as Error).message}`))
@@ -188,17 +192,15 @@ export class LiveFeed {
     this.#restartMs = Math.min(this.#restartMs * 2, RESTART_MAX_MS)
   }
 
-  #receive(message: FeedMessage): void {
+  #receive(message: ResourceMessage): void {
     try {
-      if (message.type === 'log') this.#callbacks.log(message.line)
-      else if (message.type === 'refused') this.#refused(message.reason)
-      else this.#follow(this.#followings.get(message.resource)!, message)
+      this.#follow(this.#followings.get(message.resource)!, message)
     } catch (error) {
       this.#callbacks.onFailed(error as Error)
     }
   }
 
-  #follow(following: Following, message: Exclude<FeedMessage, { type: 'log' | 'refused' }>): void {
+  #follow(following: Following, message: ResourceMessage): void {
     switch (message.type) {
       case 'events':
         this.#applyEvents(following, message)

@@ -62,8 +62,8 @@ export class StateKeeper {
       this.#failure = ''
     } catch (error) {
       this.#isChanged = true
-      if (error instanceof BusyError) this.#busy++
-      else this.#report((error as Error).message)
+      // Changes that come too fast will slow down. Those that a full index refuses stay.
+      if (!(error instanceof BusyError) || ++this.#busy > TRIES_PATIENT) this.#report((error as Error).message)
     }
     const pauseMs = (this.#saved.writer.stats.reservedBytes / RATE) * 1000
     this.#nextMs = performance.now() + Math.max(INTERVAL_MIN_MS, pauseMs)

@@ -437,7 +437,8 @@ class IndexAnswerer implements Answerer {
       }
       cname = block === 0 ? 0 : findRrset(words, block, TYPE_CNAME)
       if (cname !== 0) continue
-      if (target.zone !== zone) return this.end(packet, NOERROR, true)
+      const isUnknown = located === MISSING && this.missing === SERVFAIL
+      if (target.zone !== zone && !isUnknown) return this.end(packet, NOERROR, true)
       return this.brokenChain(packet, zone, begin, located === MISSING ? this.missing : NOERROR)
     }
   }

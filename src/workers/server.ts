@@ -32,9 +32,11 @@ export interface Serving {
  *
  * Reader indexes given to `createAnswerer`: query worker i has i, the stream worker has `options.workers`.
  *
- * @throws ListenError for an address that cannot be had; what a worker threw if it cannot start. Nothing stays open
+ * @param meanwhile  work of the main thread that must be done before queries come, while the threads are starting
+ * @throws ListenError for an address that cannot be had; what a worker threw if it cannot start; what `meanwhile` threw. Nothing
+ *   stays open
  */
-export async function startServing(options: ServeOptions): Promise<Serving> {
+export async function startServing(options: ServeOptions, meanwhile?: () => void): Promise<Serving> {
   const answererModule = options.answererModule ?? new URL('./answer.ts', import.meta.url).href
   const control = createControl(options.workers + 1)
   const kind = await chooseTransport(options)
@@ -45,7 +47,14 @@ export async function startServing(options: ServeOptions): Promise<Serving> {
   try {
     // Threads first, sockets second: beside an older process that serves the same address, the kernel sends us our
     // share from the moment we bind.
-    await Promise.all(pools.map((pool) => pool.warm(answererModule)))
+    const warmed = Promise.all(pools.map((pool) => pool.warm(answererModule)))
+    // A thread needs a moment before it asks for work: what blocks this one does not hold the others up.
+    await new Promise((resolve) => setImmediate(resolve))
+    try {
+      meanwhile?.()
+    } finally {
+      await warmed
+    }
     transport = await kind.open({ ...options, answererModule }, control)
     query.start(transport.queryTasks.map((task, worker) => poolWorker(`query worker ${worker}`, task, control, worker)))
     stream.start([poolWorker('stream worker', transport.streamTask, control, options.workers)])
