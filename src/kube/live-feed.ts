@@ -71,12 +71,16 @@ class Following implements ResourceStatus {
   readonly store: ResourceStore
   complete = false
   aliveAtMs = 0
+  /** The same on the clock of performance.now(), which nobody sets. */
+  heardAt = Number.NEGATIVE_INFINITY
   failing = ''
-  failingSinceMs = 0
+  failingSince = 0
   /** Objects of it are in the store that no complete list has confirmed. */
   begun = false
   list: Replacement | null = null
   audit: Audit | null = null
+  /** One whose list is complete, while events that concern it may still be on their way. */
+  endingAudit: Audit | null = null
 
   constructor(store: ResourceStore) {
     this.store = store
@@ -130,10 +134,9 @@ export class LiveFeed {
 
   get status(): FeedStatus {
     const all = [...this.#followings.values()]
-    const oldestMs = Math.min(...all.map(({ aliveAtMs }) => aliveAtMs))
     return {
       synced: this.#synced,
-      ageMs: oldestMs === 0 ? Number.POSITIVE_INFINITY : Math.max(0, Date.now() - oldestMs),
+      ageMs: performance.now() - Math.min(...all.map(({ heardAt }) => heardAt)),
       resources: Object.fromEntries(this.#followings),
       healed: this.#healed,
     }
@@ -185,6 +188,7 @@ export class LiveFeed {
     for (const following of this.#followings.values()) {
       following.list = null
       following.audit = null
+      following.endingAudit = null
     }
     this.#early = this.#early === null ? null : []
     this.#callbacks.log(`the feed thread is started again in ${this.#restartMs} ms; what is known keeps serving`)
@@ -234,6 +238,7 @@ export class LiveFeed {
     eachItem(items, (namespace, name, packed) => {
       following.store.set(namespace, name, packed)
       following.audit?.touch(namespace, name)
+      following.endingAudit?.touch(namespace, name)
     })
     this.#heard(following)
     this.#gather()
@@ -245,6 +250,7 @@ export class LiveFeed {
       return
     }
     following.audit = null
+    following.endingAudit = null
     // Nobody sees it yet, and there is nothing to replace: what the list has named need not be remembered.
     following.list = this.#visible || following.begun ? new Replacement(following.store) : null
   }
@@ -270,7 +276,7 @@ export class LiveFeed {
   #endList(following: Following, { audit, complete }: ListEnd): void {
     if (audit) {
       if (complete) this.#endAudit(following)
-      else following.audit = null
+      following.audit = null
       return
     }
     const { list } = following
@@ -287,9 +293,12 @@ export class LiveFeed {
 
   #endAudit(following: Following): void {
     const { audit } = following
+    // Where audits follow one another sooner than that, every other one has to do.
+    if (audit === null || following.endingAudit !== null) return
+    following.endingAudit = audit
     setTimeout(() => {
-      if (audit === null || following.audit !== audit || this.#stopping) return
-      following.audit = null
+      if (following.endingAudit !== audit || this.#stopping) return
+      following.endingAudit = null
       const healed = audit.heal()
       if (healed.length === 0) return
       this.#healed += healed.length
@@ -302,14 +311,15 @@ export class LiveFeed {
 
   #heard(following: Following): void {
     following.aliveAtMs = Date.now()
+    following.heardAt = performance.now()
     if (following.failing === '') return
-    const seconds = ((following.aliveAtMs - following.failingSinceMs) / 1000).toFixed(1)
+    const seconds = ((following.heardAt - following.failingSince) / 1000).toFixed(1)
     following.failing = ''
     this.#callbacks.log(`${following.store.resource}: followed again after ${seconds} s`)
   }
 
   #failed(following: Following, reason: string): void {
-    if (following.failing === '') following.failingSinceMs = Date.now()
+    if (following.failing === '') following.failingSince = performance.now()
     following.failing = reason
     this.#callbacks.log(`${following.store.resource}: ${reason}`)
   }
