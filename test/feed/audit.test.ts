@@ -4,6 +4,8 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { startApiServer } from '../apiserver/server.ts'
+import { Store } from '../apiserver/store.ts'
 import { type Follower, type FollowOptions, follow } from './aids.ts'
 import { namespace, service, slice } from './objects.ts'
 
@@ -115,7 +117,7 @@ async function started(t: TestContext, options: FollowOptions = AUDITED): Promis
   follower.apply('endpointslices', slice('shop', 'db-a', 'db', ['10.0.1.1']))
   await follower.following()
   await follower.converged()
-  follower.guardServices(Array.from({ length: SERVICES }, (_, n) => n))
+  if (options.cluster !== undefined) follower.guardServices(Array.from({ length: SERVICES }, (_, n) => n))
   return follower
 }
 
@@ -171,6 +173,25 @@ test('objects that change all the time are never taken back', async (t) => {
   assert.deepEqual(follower.logged(/^audit:/), [], 'there was nothing to put right')
   server.trickle(Infinity)
   await follower.converged()
+})
+
+test('the cluster is restored from a backup: its versions are lower than what we have seen', async (t) => {
+  const follower = await started(t, { ...AUDITED, relayed: true, cluster: undefined })
+  const relay = follower.relay!
+  const restored = new Store({ version: 1 })
+  restored.apply('namespaces', namespace('shop'))
+  restored.apply('services', service('shop', 'web', '10.96.0.7'))
+  restored.apply('services', service('shop', 'older', '10.96.0.6'))
+  const other = await startApiServer({ store: restored, streamingLists: 'on' })
+  t.after(() => other.close())
+  follower.guard([['web.shop.svc.cluster.local', 'A']])
+  relay.targetPort = other.port
+  relay.cut()
+  // A watch from a version that has not been yet says nothing; only a list tells.
+  await follower.until('it is put right', () => follower.ask('older.shop.svc.cluster.local') === 'NOERROR 10.96.0.6')
+  await follower.until('it is put right', () => follower.ask('db.shop.svc.cluster.local') === 'NXDOMAIN')
+  restored.apply('services', service('shop', 'newer', '10.96.0.5'))
+  await follower.until('what comes later, too', () => follower.ask('newer.shop.svc.cluster.local') !== 'NXDOMAIN')
 })
 
 test('an audit that is cut in the middle does nothing', async (t) => {
