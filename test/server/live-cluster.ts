@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { KubeconfigFolder } from '../apiserver/kubeconfig.ts'
 import type { GivenObject, Json } from '../apiserver/object.ts'
+import type { ResourceName } from '../apiserver/resources.ts'
 import { type ApiServer, type ApiServerOptions, startApiServer } from '../apiserver/server.ts'
 import { freePort, ServerProcess } from './server-process.ts'
 import { encodeQuery, FLAG, readResponse } from './wire.ts'
@@ -16,6 +17,9 @@ import { encodeQuery, FLAG, readResponse } from './wire.ts'
 export const WAIT_MS = 30_000
 const POLL_MS = 10
 const STATE_NAME = 'state.peregrine'
+
+/** One object, and what it is one of. */
+export type LiveObject = readonly [resource: ResourceName, object: GivenObject]
 
 export interface LaunchOptions {
   /** Default: that of the stand-in; '' for none. */
@@ -65,9 +69,7 @@ export class LiveCluster {
     return await (await this.launch(flags, options)).ready()
   }
 
-  put(
-    ...objects: readonly (readonly [resource: Parameters<ApiServer['store']['apply']>[0], object: GivenObject])[]
-  ): void {
+  put(...objects: readonly LiveObject[]): void {
     for (const [resource, object] of objects) this.api.store.apply(resource, object)
   }
 
@@ -182,17 +184,17 @@ function nextId(): number {
 export type Answers = Readonly<Record<string, string>>
 
 /** @throws AssertionError with everything that the server has printed */
-export async function assertAnswers(server: ServerProcess, expected: Answers): Promise<void> {
-  assert.deepEqual(await answers(server, Object.keys(expected)), expected, `it printed:\n${server.output}`)
+export async function assertAnswers(server: ServerProcess, expected: Answers, what = ''): Promise<void> {
+  assert.deepEqual(await answers(server, Object.keys(expected)), expected, `${what}; it printed:\n${server.output}`)
 }
 
 /** Asks until it says all that, for half a minute at most. */
-export async function becomes(server: ServerProcess, expected: Answers): Promise<void> {
+export async function becomes(server: ServerProcess, expected: Answers, what = ''): Promise<void> {
   const wanted = JSON.stringify(expected)
   for (const deadline = performance.now() + WAIT_MS; performance.now() < deadline; await sleep(POLL_MS)) {
     if (JSON.stringify(await answers(server, Object.keys(expected))) === wanted) return
   }
-  await assertAnswers(server, expected)
+  await assertAnswers(server, expected, what)
 }
 
 async function answers(server: ServerProcess, questions: readonly string[]): Promise<Answers> {
