@@ -6,7 +6,7 @@ import { BATCH_OBJECTS, postList } from '../../../src/kube/watch/list.ts'
 import type { FeedMessage, Resource } from '../../../src/kube/watch/messages.ts'
 import { Outbox } from '../../../src/kube/watch/outbox.ts'
 import { Packer } from '../../../src/kube/watch/packer.ts'
-import { Requests } from '../../../src/kube/watch/requests.ts'
+import { type Api, Requests } from '../../../src/kube/watch/requests.ts'
 import type { Selection } from '../../../src/kube/watch/resources.ts'
 import { type Answer, keptMessages, page, recordedBody, refused, ScriptedApi, service, told } from './scripted-api.ts'
 
@@ -150,4 +150,31 @@ test('continue tokens that keep expiring are a failure in the end', async () => 
   await assert.rejects(version, { code: 'API_REFUSED', expired: true })
   const ends = messages.filter(({ type }) => type === 'list-end')
   assert.equal(ends.length, 4)
+})
+
+test('a request without an answer is given up after more than a minute, when an API server would have', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const api: Api = {
+    heardAt: () => 0,
+    request: (_, { signal }) =>
+      new Promise((_, reject) => {
+        signal!.addEventListener('abort', () => reject(signal!.reason))
+      }),
+  }
+  const requests = new Requests('services', api, PLAIN)
+  const { signal } = new AbortController()
+  const answers = [requests.page(3, '', signal), requests.watch('1', 300, signal), requests.streamingList(300, signal)]
+  const settled = Promise.allSettled(answers)
+  let isOver = false
+  void settled.then(() => {
+    isOver = true
+  })
+  t.mock.timers.tick(60_000)
+  await new Promise(setImmediate)
+  assert.equal(isOver, false)
+  t.mock.timers.tick(10_000)
+  for (const answer of await settled) {
+    assert.equal(answer.status, 'rejected')
+    assert.equal(answer.status === 'rejected' && answer.reason.code, 'UNANSWERED')
+  }
 })
