@@ -2,14 +2,10 @@
 // within ten seconds, what is served gets older meanwhile, and afterwards all goes on.
 
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { createInterface } from 'node:readline'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
-import { childEnvironment } from '../server/server-process.ts'
 import { type Follower, type FollowOptions, follow } from './aids.ts'
+import { ApiProcess } from './api-process.ts'
 
 const SERVICES = 40
 /** Promised are 10 s; the machine may have other things to do. What it took is printed. */
@@ -95,20 +91,9 @@ function change({ cluster }: Follower, n: number): void {
 }
 
 test('the server process is frozen, and goes on', async (t) => {
-  const main = fileURLToPath(new URL('../apiserver/main.ts', import.meta.url))
-  const child = spawn(process.execPath, [main, '--services', String(SERVICES), '--endpoints', '3'], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-    env: childEnvironment(),
-  })
-  t.after(async () => {
-    child.kill('SIGCONT')
-    child.stdin.end()
-    if (child.exitCode === null) await once(child, 'exit')
-  })
-  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
-  const listening = JSON.parse((await lines.next()).value ?? '')
+  const api = await ApiProcess.start(t, ['--services', String(SERVICES), '--endpoints', '3'])
   const follower = await follow(t, {
-    kubeconfig: () => listening.kubeconfig,
+    kubeconfig: () => api.kubeconfig,
     cluster: { services: SERVICES, endpointsPerService: 3, namespaces: 100, spare: 1000 },
   })
   const { cluster, feed } = follower
@@ -116,7 +101,7 @@ test('the server process is frozen, and goes on', async (t) => {
   follower.guardServices(Array.from({ length: SERVICES / 2 }, (_, i) => 2 * i))
   await follower.until('all is well', () => feed.status.ageMs < 1000)
 
-  child.kill('SIGSTOP')
+  api.freeze()
   const frozenAt = performance.now()
   await follower.until('it is said', () => feed.status.resources.services?.failing !== '')
   t.diagnostic(
@@ -125,8 +110,8 @@ test('the server process is frozen, and goes on', async (t) => {
   const { ageMs } = feed.status
   assert.ok(ageMs > performance.now() - frozenAt - TRUSTED_MS, `the data is ${ageMs} ms old`)
 
-  child.stdin.write('{"do":"remove","service":1}\n')
-  child.kill('SIGCONT')
+  api.thaw()
+  await api.obey({ do: 'remove', service: 1 })
   const name = `${cluster.nameOf(1)}.${cluster.namespaceOf(1)}.svc.cluster.local`
   await follower.until('the change is served', () => follower.ask(name) === 'NXDOMAIN')
   await follower.until('the data is fresh', () => feed.status.ageMs < 2000)
