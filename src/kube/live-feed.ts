@@ -122,6 +122,8 @@ export class LiveFeed {
       options.resources.map((resource) => [resource, new Following(new ResourceStore(resource, index.state))]),
     )
     index.complete = false
+    // The zones are published already, and as if there were nothing else.
+    index.flush(Date.now())
     this.#startThread()
   }
 
@@ -169,7 +171,7 @@ export class LiveFeed {
   #startThread(): void {
     const worker = new Worker(new URL('./watch/feed-thread.ts', import.meta.url), {
       workerData: this.#options,
-      resourceLimits: { maxYoungGenerationSizeMb: 4 },
+      resourceLimits: { maxYoungGenerationSizeMb: 16 },
     })
     this.#worker = worker
     worker.on('message', (message: FeedMessage) => {
