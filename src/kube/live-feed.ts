@@ -171,7 +171,7 @@ export class LiveFeed {
   #startThread(): void {
     const worker = new Worker(new URL('./watch/feed-thread.ts', import.meta.url), {
       workerData: this.#options,
-      resourceLimits: { maxYoungGenerationSizeMb: 16 },
+      resourceLimits: { maxYoungGenerationSizeMb: 4 },
     })
     this.#worker = worker
     worker.on('message', (message: FeedMessage) => {
@@ -308,6 +308,8 @@ export class LiveFeed {
       const more = healed.length > HEALED_NAMED ? ` and ${healed.length - HEALED_NAMED} more` : ''
       this.#callbacks.log(`audit: the watch of ${following.store.resource} had missed ${named}${more}: put right`)
       this.#gather()
+      // A watch that missed something may be deaf, as after an API server was restored from a backup.
+      this.#worker?.postMessage({ type: 'list-again', resource: following.store.resource })
     }, AUDIT_GRACE_MS)
   }
 

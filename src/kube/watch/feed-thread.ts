@@ -6,7 +6,7 @@ import { ApiClient } from './api-client.ts'
 import { runAudits } from './audit.ts'
 import { Connection, ConnectionConfigError } from './connection.ts'
 import { DamageLog } from './damage-log.ts'
-import type { Ack, FeedOptions, StopMessage } from './messages.ts'
+import type { Ack, FeedOptions, ListAgain, StopMessage } from './messages.ts'
 import { Outbox } from './outbox.ts'
 import { PACE, Reflector } from './reflector.ts'
 
@@ -34,16 +34,18 @@ async function follow(port: MessagePort, options: FeedOptions): Promise<void> {
       process.exit(1)
     })
   }
-  port.on('message', (message: Ack | StopMessage) => {
+  let reflectors: readonly Reflector[] = []
+  port.on('message', (message: Ack | ListAgain | StopMessage) => {
     if (message.type === 'ack') outbox.acknowledge()
-    else stopped.abort()
+    else if (message.type === 'stop') stopped.abort()
+    else reflectors.find(({ resource }) => resource === message.resource)?.listAgain()
   })
   stopped.signal.addEventListener('abort', () => setTimeout(() => process.exit(0), STOP_MS))
   const connection = await openConnection(options, outbox)
   const { qps, burst, maxInflight } = options
   const client = new ApiClient(connection, { qps, burst, maxInflight }, (line) => outbox.log(line))
   const damageLog = new DamageLog((line) => outbox.log(line))
-  const reflectors = options.resources.map((resource) => new Reflector(resource, client, outbox, damageLog, options))
+  reflectors = options.resources.map((resource) => new Reflector(resource, client, outbox, damageLog, options))
   const running = reflectors.map((reflector) => reflector.run(stopped.signal))
   if (options.auditIntervalMs > 0 && reflectors.length > 0) {
     const pageSize = Math.min(options.pageSize, AUDIT_PAGE_SIZE_MAX)

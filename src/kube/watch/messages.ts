@@ -108,6 +108,12 @@ export interface StopMessage {
   readonly type: 'stop'
 }
 
+/** To the feed thread: an audit has found what the watch of a resource did not say; it is to be listed anew. */
+export interface ListAgain {
+  readonly type: 'list-again'
+  readonly resource: Resource
+}
+
 /** To the feed thread, once for each `list-items` that has been worked off: no more than eight are on their way at a time. */
 export interface Ack {
   readonly type: 'ack'

@@ -77,6 +77,8 @@ export class Reflector {
   /** The version from which a watch last said what is no event. */
   #malformedVersion = ''
   #steady: AbortController | null = null
+  /** Ends what is under way: it is not to be trusted. */
+  #distrust = new AbortController()
 
   constructor(
     resource: Resource,
@@ -119,17 +121,29 @@ export class Reflector {
     while (!signal.aborted) {
       const startedAt = performance.now()
       this.#opened = false
+      this.#distrust = new AbortController()
+      const attempt = AbortSignal.any([signal, this.#distrust.signal])
       try {
-        if (this.#version !== '') await this.#watch(signal)
-        else if (this.#streams) await this.#listAndWatch(signal)
-        else await this.#list(signal)
+        if (this.#version !== '') await this.#watch(attempt)
+        else if (this.#streams) await this.#listAndWatch(attempt)
+        else await this.#list(attempt)
       } catch (error) {
         if (signal.aborted) break
+        if (this.#distrust.signal.aborted) {
+          this.#version = ''
+          this.#gap()
+          continue
+        }
         const delayMs = this.#delayAfter(error, startedAt)
         if (delayMs > 0) await sleep(delayMs, undefined, { signal }).catch(() => undefined)
       }
     }
     this.#gap()
+  }
+
+  /** The watch was found to have kept something from us, as one does that waits for a future which another server had: a new list. */
+  listAgain(): void {
+    this.#distrust.abort()
   }
 
   /**

@@ -10,7 +10,7 @@ import { RESOURCES, type ResourceKind, type Selection } from './resources.ts'
 export type Api = Pick<ApiClient, 'request' | 'heardAt'>
 
 /** A page of which nothing comes for so long will not come. A watch is silent as long as nothing changes. */
-const LIST_SILENCE_MS = 30_000
+const LIST_SILENCE_MS = 8000
 
 /** An API server ends what takes longer than a minute by itself. */
 const ANSWER_MS = 70_000
