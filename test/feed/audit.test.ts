@@ -190,8 +190,12 @@ test('the cluster is restored from a backup: its versions are lower than what we
   // A watch from a version that has not been yet says nothing; only a list tells.
   await follower.until('it is put right', () => follower.ask('older.shop.svc.cluster.local') === 'NOERROR 10.96.0.6')
   await follower.until('it is put right', () => follower.ask('db.shop.svc.cluster.local') === 'NXDOMAIN')
+  // The watch was deaf: another one, from a version that there is, tells what comes later without an audit.
+  await follower.until('it is watched anew', () => other.count('watch', 'services') > 1)
+  const audits = follower.logged(/^audit: the watch of services/).length
   restored.apply('services', service('shop', 'newer', '10.96.0.5'))
   await follower.until('what comes later, too', () => follower.ask('newer.shop.svc.cluster.local') !== 'NXDOMAIN')
+  assert.equal(follower.logged(/^audit: the watch of services/).length, audits)
 })
 
 test('an audit that is cut in the middle does nothing', async (t) => {
