@@ -24,6 +24,8 @@ const RESTART_FIRST_MS = 100
 const RESTART_MAX_MS = 5000
 const STOP_MS = 500
 const HEALED_NAMED = 5
+/** Of one outage, for the log. */
+const REASONS_MAX = 10
 
 /** How it stands with one kind of objects. */
 export interface ResourceStatus {
@@ -75,6 +77,8 @@ class Following implements ResourceStatus {
   heardAt = Number.NEGATIVE_INFINITY
   failing = ''
   failingSince = 0
+  /** Reasons for that which were logged: it may fail in several ways by turns. */
+  readonly reasons = new Set<string>()
   /** Objects of it are in the store that no complete list has confirmed. */
   begun = false
   list: Replacement | null = null
@@ -319,12 +323,15 @@ export class LiveFeed {
     if (following.failing === '') return
     const seconds = ((following.heardAt - following.failingSince) / 1000).toFixed(1)
     following.failing = ''
+    following.reasons.clear()
     this.#callbacks.log(`${following.store.resource}: followed again after ${seconds} s`)
   }
 
   #failed(following: Following, reason: string): void {
     if (following.failing === '') following.failingSince = performance.now()
     following.failing = reason
+    if (following.reasons.has(reason) || following.reasons.size === REASONS_MAX) return
+    following.reasons.add(reason)
     this.#callbacks.log(`${following.store.resource}: ${reason}`)
   }
 
