@@ -9,7 +9,7 @@ import { type Follower, type FollowOptions, follow } from './aids.ts'
 
 const SERVICES = 100
 const DEATHS = 5
-const GONE_MS = 4000
+const GONE_MS = 6000
 
 /** How a thread comes to its end. */
 const ends: Readonly<Record<string, (worker: Worker) => unknown>> = {
@@ -120,13 +120,16 @@ test('a thread dies in the middle of an audit', async (t) => {
 })
 
 test('the API server goes for good', async (t) => {
-  const follower = await started(t)
-  const { server, feed } = follower
+  const follower = await started(t, { relayed: true })
+  const { feed } = follower
+  const relay = follower.relay!
   await follower.following()
   guardHalf(follower)
   const before = [...follower.served()]
   const version = follower.publications
-  await server.stop()
+  const { connectionCount } = relay
+  relay.refuse(true)
+  relay.cut()
   const goneAt = performance.now()
   await sleep(GONE_MS)
   assert.deepEqual([...follower.served()], before)
@@ -136,8 +139,12 @@ test('the API server goes for good', async (t) => {
   assert.ok(synced, 'what was known once counts')
   assert.ok(ageMs > goneMs - 1500 && ageMs < goneMs + 1500, `${ageMs} ms old after ${goneMs} ms`)
   for (const { failing } of Object.values(resources))
-    assert.match(failing, /ECONNREFUSED|closed the connection|ECONNRESET/)
-  assert.ok(follower.log.length < 12, `it is said, but not again and again:\n${follower.log.join('\n')}`)
+    assert.match(failing, /ECONNRESET|closed the connection|disconnected/)
+  const lines = follower.log.slice(1)
+  assert.equal(new Set(lines).size, lines.length, `each reason is said once:\n${lines.join('\n')}`)
+  // Twice a second, after the first few: whenever it comes back, that is seen soon, and it costs little.
+  const attempts = relay.connectionCount - connectionCount
+  assert.ok(attempts >= 9 && attempts <= 30, `${attempts} attempts in ${goneMs} ms`)
 })
 
 test('there is no API server at the start', async (t) => {
