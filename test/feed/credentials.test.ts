@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { test } from 'node:test'
+import { describe, test } from 'node:test'
 import { DEFAULT_TOKEN } from '../apiserver/access.ts'
 import type { KubeconfigContext, KubeconfigFolder } from '../apiserver/kubeconfig.ts'
 import { fixture } from '../apiserver/server.ts'
@@ -125,101 +125,103 @@ const cases: Case[] = [
   },
 ]
 
-for (const { name, context: more = {}, change, said, repair } of cases) {
-  test(name, async (t) => {
+describe('followed by each on its own', { concurrency: true }, () => {
+  for (const { name, context: more = {}, change, said, repair } of cases) {
+    test(name, async (t) => {
+      const follower = await follow(t, {
+        cluster: { services: 20, endpointsPerService: 2 },
+        kubeconfig: (folder, url) => context(folder, url, more),
+      })
+      const { cluster, server } = follower
+      await follower.following()
+      follower.guardServices(Array.from({ length: 10 }, (_, i) => 2 * i))
+      change(follower)
+      if (repair !== undefined) {
+        await follower.until(`it says ${said}`, () => follower.logged(said!).length > 0)
+        cluster.changeEndpoint(1)
+        assert.ok(follower.feed.status.synced, 'what is known stays')
+        repair(follower)
+      }
+      cluster.removeService(3)
+      cluster.addService(20)
+      await follower.converged()
+      await follower.following()
+      const users = server.seen.filter(({ verb }) => verb === 'watch').map(({ user }) => user)
+      assert.notEqual(users.at(-1), '', 'the last requests were allowed')
+      const failing = (): string[] => Object.values(follower.feed.status.resources).map((status) => status.failing)
+      await follower.until('all is well', () => failing().join('') === '')
+      if (repair !== undefined) assert.ok(follower.logged(/: followed again after/).length > 0)
+    })
+  }
+
+  test('the service account of a Pod: token and authority change with its link', async (t) => {
+    const env = ['KUBERNETES_SERVICE_HOST', 'KUBERNETES_SERVICE_PORT', 'PEREGRINE_SERVICE_ACCOUNT']
+    const before = env.map((name) => process.env[name])
+    t.after(() => {
+      for (const [i, name] of env.entries()) {
+        if (before[i] === undefined) delete process.env[name]
+        else process.env[name] = before[i]
+      }
+    })
     const follower = await follow(t, {
       cluster: { services: 20, endpointsPerService: 2 },
-      kubeconfig: (folder, url) => context(folder, url, more),
+      kubeconfig(folder, url) {
+        process.env.PEREGRINE_SERVICE_ACCOUNT = folder.writeServiceAccount()
+        process.env.KUBERNETES_SERVICE_HOST = '127.0.0.1'
+        process.env.KUBERNETES_SERVICE_PORT = new URL(url).port
+        return ''
+      },
     })
-    const { cluster, server } = follower
+    const { server, folder, cluster } = follower
     await follower.following()
     follower.guardServices(Array.from({ length: 10 }, (_, i) => 2 * i))
-    change(follower)
-    if (repair !== undefined) {
-      await follower.until(`it says ${said}`, () => follower.logged(said!).length > 0)
-      cluster.changeEndpoint(1)
-      assert.ok(follower.feed.status.synced, 'what is known stays')
-      repair(follower)
-    }
-    cluster.removeService(3)
-    cluster.addService(20)
-    await follower.converged()
-    await follower.following()
-    const users = server.seen.filter(({ verb }) => verb === 'watch').map(({ user }) => user)
-    assert.notEqual(users.at(-1), '', 'the last requests were allowed')
-    const failing = (): string[] => Object.values(follower.feed.status.resources).map((status) => status.failing)
-    await follower.until('all is well', () => failing().join('') === '')
-    if (repair !== undefined) assert.ok(follower.logged(/: followed again after/).length > 0)
-  })
-}
-
-test('the service account of a Pod: token and authority change with its link', async (t) => {
-  const env = ['KUBERNETES_SERVICE_HOST', 'KUBERNETES_SERVICE_PORT', 'PEREGRINE_SERVICE_ACCOUNT']
-  const before = env.map((name) => process.env[name])
-  t.after(() => {
-    for (const [i, name] of env.entries()) {
-      if (before[i] === undefined) delete process.env[name]
-      else process.env[name] = before[i]
-    }
-  })
-  const follower = await follow(t, {
-    cluster: { services: 20, endpointsPerService: 2 },
-    kubeconfig(folder, url) {
-      process.env.PEREGRINE_SERVICE_ACCOUNT = folder.writeServiceAccount()
-      process.env.KUBERNETES_SERVICE_HOST = '127.0.0.1'
-      process.env.KUBERNETES_SERVICE_PORT = new URL(url).port
-      return ''
-    },
-  })
-  const { server, folder, cluster } = follower
-  await follower.following()
-  follower.guardServices(Array.from({ length: 10 }, (_, i) => 2 * i))
-  rotate(follower)
-  server.setCertificate(OTHER)
-  folder.writeServiceAccount({ token: NEW_TOKEN, authority: fixture('other-ca.pem') })
-  server.cut()
-  cluster.changeEndpoint(1)
-  await follower.converged()
-  await follower.following()
-})
-
-for (const [resource, group] of [
-  ['endpointslices', 'discovery.k8s.io'],
-  ['services', '""'],
-  ['namespaces', '""'],
-] as const) {
-  test(`the right to watch ${resource} is withdrawn, and given back`, async (t) => {
-    const follower = await follow(t, { cluster: { services: 20, endpointsPerService: 2 } })
-    const { server, cluster, apply, store } = follower
-    await follower.following()
-    follower.guardServices(Array.from({ length: 10 }, (_, i) => 2 * i))
-    server.access.deny('watch', resource)
-    server.access.deny('list', resource)
-    server.endWatches()
-    const rule = `{apiGroups: [${group}], resources: [${resource}], verbs: [list, watch]}`
-    const isSaid = (line: string): boolean =>
-      line.startsWith(`${resource}: cannot watch ${resource}`) && line.includes(rule) && line.includes(USER)
-    await follower.until('the log says how to grant it', () => follower.log.some(isSaid))
-    await follower.until('the others are watched', () => server.watchCount === 2)
-    assert.match(follower.feed.status.resources[resource]!.failing, /grant it/)
-
-    // The others go on being followed, and this one stays as it was.
-    apply('namespaces', { metadata: { name: 'new' } })
-    cluster.removeService(3)
+    rotate(follower)
+    server.setCertificate(OTHER)
+    folder.writeServiceAccount({ token: NEW_TOKEN, authority: fixture('other-ca.pem') })
+    server.cut()
     cluster.changeEndpoint(1)
-    const isFollowed = (): boolean =>
-      resource === 'services'
-        ? follower.ask('new.svc.cluster.local') === 'NOERROR'
-        : follower.ask(`${cluster.nameOf(3)}.${cluster.namespaceOf(3)}.svc.cluster.local`) === 'NXDOMAIN'
-    await follower.until('the others are followed', isFollowed)
-    const others = Object.entries(follower.feed.status.resources).filter(([name]) => name !== resource)
-    for (const [name, { failing }] of others) assert.equal(failing, '', name)
-    assert.ok(follower.log.filter((line) => line.startsWith(`${resource}: cannot`)).length <= 2, 'it is not repeated')
-    store.compact()
-
-    server.access.allowAll()
     await follower.converged()
     await follower.following()
-    await follower.until('all is well', () => follower.feed.status.resources[resource]!.failing === '')
   })
-}
+
+  for (const [resource, group] of [
+    ['endpointslices', 'discovery.k8s.io'],
+    ['services', '""'],
+    ['namespaces', '""'],
+  ] as const) {
+    test(`the right to watch ${resource} is withdrawn, and given back`, async (t) => {
+      const follower = await follow(t, { cluster: { services: 20, endpointsPerService: 2 } })
+      const { server, cluster, apply, store } = follower
+      await follower.following()
+      follower.guardServices(Array.from({ length: 10 }, (_, i) => 2 * i))
+      server.access.deny('watch', resource)
+      server.access.deny('list', resource)
+      server.endWatches()
+      const rule = `{apiGroups: [${group}], resources: [${resource}], verbs: [list, watch]}`
+      const isSaid = (line: string): boolean =>
+        line.startsWith(`${resource}: cannot watch ${resource}`) && line.includes(rule) && line.includes(USER)
+      await follower.until('the log says how to grant it', () => follower.log.some(isSaid))
+      await follower.until('the others are watched', () => server.watchCount === 2)
+      assert.match(follower.feed.status.resources[resource]!.failing, /grant it/)
+
+      // The others go on being followed, and this one stays as it was.
+      apply('namespaces', { metadata: { name: 'new' } })
+      cluster.removeService(3)
+      cluster.changeEndpoint(1)
+      const isFollowed = (): boolean =>
+        resource === 'services'
+          ? follower.ask('new.svc.cluster.local') === 'NOERROR'
+          : follower.ask(`${cluster.nameOf(3)}.${cluster.namespaceOf(3)}.svc.cluster.local`) === 'NXDOMAIN'
+      await follower.until('the others are followed', isFollowed)
+      const others = Object.entries(follower.feed.status.resources).filter(([name]) => name !== resource)
+      for (const [name, { failing }] of others) assert.equal(failing, '', name)
+      assert.ok(follower.log.filter((line) => line.startsWith(`${resource}: cannot`)).length <= 2, 'it is not repeated')
+      store.compact()
+
+      server.access.allowAll()
+      await follower.converged()
+      await follower.following()
+      await follower.until('all is well', () => follower.feed.status.resources[resource]!.failing === '')
+    })
+  }
+})

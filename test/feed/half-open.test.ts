@@ -2,7 +2,7 @@
 // within ten seconds, what is served gets older meanwhile, and afterwards all goes on.
 
 import assert from 'node:assert/strict'
-import { type TestContext, test } from 'node:test'
+import { describe, type TestContext, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Follower, type FollowOptions, follow } from './aids.ts'
 import { ApiProcess } from './api-process.ts'
@@ -29,10 +29,17 @@ const cases: Case[] = [
     moment: 'relist',
     options: { server: { protocol: 'h2', streamingLists: 'unknown' }, feed: { pageSize: 5 } },
   },
+  {
+    name: 'HTTP/1.1, pages',
+    moment: 'relist',
+    options: { server: { protocol: 'http/1.1', streamingLists: 'unknown' }, feed: { pageSize: 5 } },
+  },
+  { name: 'HTTP/1.1, streaming lists', moment: 'relist', options: { server: { protocol: 'http/1.1' } } },
 ]
 
-test('the network falls silent', { concurrency: true }, async (t) => {
-  await Promise.all(cases.map((each) => t.test(each.name, (inner) => fallSilent(inner, each))))
+describe('silence', { concurrency: true }, () => {
+  for (const each of cases) test(each.name, (t) => fallSilent(t, each))
+  test('the server process is frozen, and goes on', freeze)
 })
 
 async function fallSilent(t: TestContext, { moment, options }: Case): Promise<void> {
@@ -90,7 +97,7 @@ function change({ cluster }: Follower, n: number): void {
   cluster.removeService(n + 6)
 }
 
-test('the server process is frozen, and goes on', async (t) => {
+async function freeze(t: TestContext): Promise<void> {
   const api = await ApiProcess.start(t, ['--services', String(SERVICES), '--endpoints', '3'])
   const follower = await follow(t, {
     kubeconfig: () => api.kubeconfig,
@@ -115,4 +122,4 @@ test('the server process is frozen, and goes on', async (t) => {
   const name = `${cluster.nameOf(1)}.${cluster.namespaceOf(1)}.svc.cluster.local`
   await follower.until('the change is served', () => follower.ask(name) === 'NXDOMAIN')
   await follower.until('the data is fresh', () => feed.status.ageMs < 2000)
-})
+}

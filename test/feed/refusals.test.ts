@@ -2,7 +2,7 @@
 // everything is followed.
 
 import assert from 'node:assert/strict'
-import { type TestContext, test } from 'node:test'
+import { describe, type TestContext, test } from 'node:test'
 import { internalError, type Refusal, tooManyRequests, unavailable } from '../apiserver/status.ts'
 import { type Follower, type FollowOptions, follow, RESOURCES } from './aids.ts'
 
@@ -30,11 +30,11 @@ function plain(status: number, body: string): Refusal {
   return { status, headers: { 'content-type': 'text/html' }, body }
 }
 
-for (const verb of ['watch', 'list'] as const) {
-  test(`${verb} requests are refused`, { concurrency: true }, async (t) => {
-    await Promise.all(cases.map((each) => t.test(each.name, (inner) => refuse(inner, verb, each))))
-  })
-}
+describe('requests are refused', { concurrency: true }, () => {
+  for (const verb of ['watch', 'list'] as const) {
+    for (const each of cases) test(`${verb}: ${each.name}`, (t) => refuse(t, verb, each))
+  }
+})
 
 /** Two requests for each resource are refused: for watches that have ended, or for the lists that follow a 410. */
 async function refuse(t: TestContext, verb: 'watch' | 'list', { refusal, apartMs }: Case): Promise<void> {
