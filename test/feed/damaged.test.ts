@@ -64,6 +64,7 @@ for (const streamingLists of ['on', 'unknown'] as const) {
       await t.test(what, async () => {
         await follower.until('all is watched', () => follower.server.watchCount === 3)
         const from = follower.log.length
+        const before = listsOf(follower)
         follower.server.injectLine('services', line)
         follower.apply('services', service('shop', `web-${++n}`, `10.96.0.${n}`))
         await follower.until('the next event is served', () => follower.ask(name(n)) === `NOERROR 10.96.0.${n}`)
@@ -71,9 +72,16 @@ for (const streamingLists of ['on', 'unknown'] as const) {
         const about = follower.log.slice(from).filter((each) => !/followed again|must be listed again/.test(each))
         assert.deepEqual(about.length, said === null ? 0 : 1, about.join('\n'))
         if (said !== null) assert.match(about[0], said)
+        assert.equal(listsOf(follower), before, 'the watch is resumed, no list is needed')
       })
     }
   })
+}
+
+/** How often Services were listed. */
+function listsOf({ server }: Follower): number {
+  const isList = (path: string, verb: string): boolean => verb === 'list' || path.includes('sendInitialEvents')
+  return server.seen.filter(({ resource, path, verb }) => resource === 'services' && isList(path, verb)).length
 }
 
 /** Objects that cannot be read, in place of good ones. */
