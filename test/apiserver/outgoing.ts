@@ -13,7 +13,7 @@ export type AnyResponse = ServerResponse
 
 /** What is to go wrong with the bodies of all responses, from now on. */
 export interface WireFaults {
-  /** Octets of bodies until `cut` is called; Infinity: never. */
+  /** Octets of bodies until `cut` is called; Infinity: never; -1: that is under way. */
   octetsLeft: number
   cut: () => void
   /** Octets a tick of `tickMs`; Infinity: as fast as they go. */
@@ -31,6 +31,8 @@ const CATCH_ALL = {
   [FLOW_SCHEMA]: '21dd5d77-87b2-440a-8e6b-7acf5d79214f',
   [PRIORITY_LEVEL]: 'ed011219-3fc4-4241-a417-50b622c17b12',
 }
+/** The last octets before a cut have so long to be taken. */
+const CUT_MS = 100
 const GZIP_FROM_OCTETS = 128 * 1024
 /** A server written in Go counts the octets of a body that fits its first buffer. */
 const COUNTED_OCTETS_MAX = 2048
@@ -136,6 +138,7 @@ export class Outgoing {
 
   #send(octets: Buffer): Promise<void> {
     const { trickleOctets, octetsLeft } = this.#faults
+    if (octetsLeft < 0) return Promise.resolve()
     if (trickleOctets !== Infinity || this.#trickling > 0) {
       this.#trickling++
       this.#trickled = this.#trickled.then(() => this.#trickle(octets))
@@ -145,9 +148,13 @@ export class Outgoing {
       this.#faults.octetsLeft -= octets.length
       return this.#sendAll(octets)
     }
-    const cut = this.#sendAll(octets.subarray(0, octetsLeft)).then(() => this.#faults.cut())
-    this.#faults.octetsLeft = Infinity
-    return cut
+    // What comes while these are on their way must not overtake what they leave out.
+    this.#faults.octetsLeft = -1
+    const sent = octetsLeft === 0 ? Promise.resolve() : this.#sendAll(octets.subarray(0, octetsLeft))
+    return Promise.race([sent, delay(CUT_MS)]).then(() => {
+      this.#faults.octetsLeft = Infinity
+      this.#faults.cut()
+    })
   }
 
   async #trickle(octets: Buffer): Promise<void> {
