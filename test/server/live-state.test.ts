@@ -101,6 +101,11 @@ test('without an API server: known names at once, of all others nobody can say',
     await sleep(200)
     assert.doesNotMatch(server.output, /^ready$/m)
     await server.stop()
+    const impatient = await startOffline(cluster, ['--startup_timeout', '100ms'])
+    await impatient.printed(/^listening: /m, WAIT_MS)
+    await assertAnswers(impatient, { ...KNOWN, 'missing.shop~': 'SERVFAIL' })
+    assert.doesNotMatch(impatient.output, /not everything is known/)
+    await impatient.stop()
   }))
 
 test('a cluster that has changed meanwhile replaces the state in one publication', () =>
