@@ -13,8 +13,10 @@ export type AnyResponse = ServerResponse
 
 /** What is to go wrong with the bodies of all responses, from now on. */
 export interface WireFaults {
-  /** Octets of bodies until `cut` is called; Infinity: never; -1: that is under way. */
+  /** Octets of bodies until `cut` is called; Infinity: never. */
   octetsLeft: number
+  /** They are on their way, and nothing more. */
+  cutting: boolean
   cut: () => void
   /** Octets a tick of `tickMs`; Infinity: as fast as they go. */
   trickleOctets: number
@@ -137,8 +139,8 @@ export class Outgoing {
   }
 
   #send(octets: Buffer): Promise<void> {
-    const { trickleOctets, octetsLeft } = this.#faults
-    if (octetsLeft < 0) return Promise.resolve()
+    const { trickleOctets, octetsLeft, cutting } = this.#faults
+    if (cutting) return Promise.resolve()
     if (trickleOctets !== Infinity || this.#trickling > 0) {
       this.#trickling++
       this.#trickled = this.#trickled.then(() => this.#trickle(octets))
@@ -149,10 +151,11 @@ export class Outgoing {
       return this.#sendAll(octets)
     }
     // What comes while these are on their way must not overtake what they leave out.
-    this.#faults.octetsLeft = -1
+    this.#faults.cutting = true
+    this.#faults.octetsLeft = Infinity
     const sent = octetsLeft === 0 ? Promise.resolve() : this.#sendAll(octets.subarray(0, octetsLeft))
     return Promise.race([sent, delay(CUT_MS)]).then(() => {
-      this.#faults.octetsLeft = Infinity
+      this.#faults.cutting = false
       this.#faults.cut()
     })
   }

@@ -140,7 +140,7 @@ export class ApiServer {
       bookmarkMs: options.bookmarkMs ?? 60_000,
       defaultTimeoutSeconds: options.defaultTimeoutSeconds ?? 1800,
     }
-    this.#faults = { octetsLeft: Infinity, cut: () => this.cut(), trickleOctets: Infinity, tickMs: 1 }
+    this.#faults = { octetsLeft: Infinity, cutting: false, cut: () => this.cut(), trickleOctets: Infinity, tickMs: 1 }
   }
 
   get port(): number {
