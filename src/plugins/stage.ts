@@ -1,0 +1,31 @@
+// What a plugin is that answers out of an index, in place: contracts only. Hot: nothing is allocated per query.
+
+import type { Query } from '../dns/question.ts'
+import type { Response } from '../dns/response.ts'
+
+/** The name is not this plugin's business, or it falls through: ask the next one. */
+export const PASS = -1
+/** Nothing was written, the server says SERVFAIL. */
+export const FAIL = -2
+/** Bit of a result: the answer is authoritative. */
+export const AUTHORITATIVE = 0x1000
+
+/** One plugin of one block, over one index. */
+export interface Stage {
+  readonly plugin: string
+  /** Holds the newest version for a batch. @returns a number that differs whenever an answer may differ */
+  beginBatch(): number
+  /** Holds nothing any more. */
+  endBatch(): void
+  /** Names the memory that most messages will be in. Allocates: call it once. */
+  setHome(packet: Uint8Array): void
+  /**
+   * Writes the records of the answer behind the question.
+   *
+   * @param query     as readQuery() left it: type, labels of the name; zone and key are for the stage to find
+   * @param packet    the message, beginning at `start`
+   * @param response  begun; records go to `response.at`, never beyond `response.limit`; counts and `truncated` are set
+   * @returns RCODE, | AUTHORITATIVE; or PASS or FAIL: the message is untouched then but for what lies behind the question
+   */
+  answer(query: Query, packet: Uint8Array, start: number, response: Response): number
+}
