@@ -1,4 +1,4 @@
-// Where the API server is and who asks it: the service account of the Pod, or a context of a kubeconfig, through client-node's
+// Where the API server is and who asks it: a context of a kubeconfig, a URL, or the service account of the Pod, through client-node's
 // KubeConfig. The only file that names that package. Not here: the requests (api-client.ts).
 
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
@@ -155,8 +155,20 @@ export class Connection {
 
   async #load(): Promise<Loaded> {
     this.#readings++
-    const { kubeconfig, context } = this.#options
-    return kubeconfig === '' ? await this.#ofServiceAccount() : await this.#ofFile(kubeconfig, context)
+    const { kubeconfig, context, endpoint = '' } = this.#options
+    if (kubeconfig !== '') return await this.#ofFile(kubeconfig, context)
+    return endpoint === '' ? await this.#ofServiceAccount() : await this.#ofEndpoint(endpoint)
+  }
+
+  async #ofEndpoint(endpoint: string): Promise<Loaded> {
+    const tls = this.#options.tls ?? null
+    const user: UserSettings = { name: '', certFile: tls?.cert, keyFile: tls?.key }
+    const cluster = { name: endpoint, server: serverOf(endpoint, tls !== null), caFile: tls?.ca, skipTLSVerify: false }
+    return this.#settle(await newKubeConfig(), {
+      cluster: clusterSettings(cluster),
+      user,
+      source: tls === null ? `no credentials, endpoint ${endpoint}` : `client certificate ${tls.cert}`,
+    })
   }
 
   async #ofServiceAccount(): Promise<Loaded> {
@@ -200,9 +212,10 @@ export class Connection {
       await config.applyToHTTPSOptions(options)
     } catch (cause) {
       const said = cause instanceof Error ? cause.message.trim() : String(cause)
-      const { kubeconfig } = this.#options
+      const { kubeconfig, endpoint } = this.#options
       const field = kubeconfig === '' ? '' : fieldOf(said, cluster, user)
-      const place = field === '' ? source : `kubeconfig ${kubeconfig}: ${field}`
+      const here = kubeconfig === '' && endpoint ? `tls of endpoint ${endpoint}` : source
+      const place = field === '' ? here : `kubeconfig ${kubeconfig}: ${field}`
       if (!user.exec || field !== '') throw new ConnectionConfigError(`${place}: ${said}`, { cause })
       const message = `${source} failed: ${said.slice(0, PLUGIN_MESSAGE_MAX) || 'it said nothing'}`
       this.#pluginFailure = new ConnectionError(message, { cause })
@@ -210,6 +223,13 @@ export class Connection {
     }
     return options
   }
+}
+
+/** An endpoint as a URL. As Kubernetes' clients understand it, a scheme may be left out. */
+function serverOf(endpoint: string, hasTls: boolean): string {
+  const server = endpoint.includes('://') ? endpoint : `${hasTls ? 'https' : 'http'}://${endpoint}`
+  if (/^https?:$/.test(URL.parse(server)?.protocol ?? '')) return server
+  throw new ConnectionConfigError(`endpoint '${endpoint}' is no http(s) URL`)
 }
 
 /** What of a kubeconfig KubeConfig does not keep. */

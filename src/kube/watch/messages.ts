@@ -70,12 +70,23 @@ export interface LogLine {
 
 export type FeedMessage = ListBegin | ListItems | ListEnd | Events | Alive | Failing | Refused | LogLine
 
-/** Where the API server is, and who asks it. */
+/** Where the API server is, and who asks it: a kubeconfig, else an endpoint, else the service account of the Pod that this runs in. */
 export interface ConnectionOptions {
-  /** File to read; '' for the service account of the cluster that the process runs in. */
+  /** File to read; '' for none. */
   readonly kubeconfig: string
   /** Context of the kubeconfig; '' for its current one. */
   readonly context: string
+  /** URL of the server, or host and port: https then, if there is `tls`, else http. '' for none. */
+  readonly endpoint?: string
+  /** Paths of PEM files: who asks the endpoint, and who vouches for it. Read each time; null: nobody, and the system's authorities. */
+  readonly tls?: TlsFiles | null
+}
+
+/** Three PEM files. */
+export interface TlsFiles {
+  readonly cert: string
+  readonly key: string
+  readonly ca: string
 }
 
 /** The feed thread's workerData. */
