@@ -4,7 +4,6 @@
 import { labelsOfText } from '../dns/name.ts'
 import { RegionFullError } from '../index/allocator.ts'
 import type { IndexWriter } from '../index/writer.ts'
-import { canonicalAddress } from './address.ts'
 import {
   ClusterState,
   nameOf,
@@ -14,12 +13,13 @@ import {
   sameSlices,
   unpackSlices,
 } from './cluster-state.ts'
-import { eachPair, sameClaim, sameLabels, sameRecords, takeOut } from './difference.ts'
-import { endpointLabel } from './endpoint-label.ts'
+import { sameLabels } from './difference.ts'
 import { emptyOwner } from './endpoint-names.ts'
+import { NameServers, OWN_NAME } from './name-servers.ts'
 import type { ClusterObjects } from './objects.ts'
-import { type Packed, unpackImport, unpackPod, unpackService } from './packed.ts'
-import { type NameServer, RecordWriter, type WritableZone } from './record-writer.ts'
+import { type Packed, unpackImport, unpackService } from './packed.ts'
+import { PodNames } from './pod-names.ts'
+import { RecordWriter, type WritableZone } from './record-writer.ts'
 import type { OwnerRecords, ReverseClaim } from './records.ts'
 import {
   importRecords,
@@ -29,6 +29,7 @@ import {
   serviceRecordsAndClaims,
   zoneRecords,
 } from './schema.ts'
+import { writeClaims, writeDifference } from './zone-changes.ts'
 
 export interface ClusterIndexOptions {
   /** Forward zones in order of configuration, without final dot; the first is the primary zone. */
@@ -82,12 +83,11 @@ export class ClusterIndex {
   /** Changed Services that there was no room for, those refused longest ago first. */
   readonly #refused = new Set<string>()
   readonly #recent = new Map<string, Made>()
-  /** Pods of each `label.namespace` that has any. */
-  readonly #podCounts = new Map<string, number>()
+  readonly #podNames: PodNames | null
   #alias: OwnerRecords[] = []
-  readonly #nameServerServices = new Set<string>()
-  #nameServers = ''
-  readonly #listenAddresses: ReadonlySet<string>
+  readonly #nameServers: NameServers
+  /** What is written of them, as text. */
+  #writtenNameServers = ''
   /** Never goes back, whatever the clock does. */
   #serial: number
 
@@ -104,8 +104,8 @@ export class ClusterIndex {
       singlePointer: options.schema.okd !== null,
       canonicalPods: options.schema.pods === 'verified',
     })
-    this.#listenAddresses = new Set(options.listenAddresses.map(canonicalAddress))
     this.state = new ClusterState(options.namespaces)
+    this.#nameServers = new NameServers(this.state, options.listenAddresses, options.schema)
     const zones = [...options.zones, ...options.reverseZones].map((text, i): WritableZone => {
       const labels = labelsOfText(text).map((label) => label.toLowerCase())
       return { labels, apex: apexes[i] ?? writer.addZone(), ttl: options.ttl }
@@ -115,6 +115,8 @@ export class ClusterIndex {
     const multicluster = new Set(options.multiclusterZones)
     this.#serviceZones = this.#zones.filter((_, i) => !multicluster.has(options.zones[i]))
     this.#importZones = this.#zones.filter((_, i) => multicluster.has(options.zones[i]))
+    const isVerified = options.schema.pods === 'verified'
+    this.#podNames = isVerified ? new PodNames(this.state, this.#records, this.#zones) : null
     if (apexes.length > 0) return
     for (const zone of this.#zones) {
       for (const owner of zoneRecords(options.schema)) this.#records.set(zone, owner)
@@ -125,18 +127,10 @@ export class ClusterIndex {
 
   /** The objects that a restored index was made of are all in `state`. Publishes what depends on this server's own addresses. */
   settled(): void {
-    const { state } = this
-    for (const [namespace, , pod] of state.objects('pods')) {
-      if (state.isExposed(namespace)) this.#countPod(this.#podCounts, namespace, pod, 1)
-    }
+    this.#podNames?.restore()
     const { okd } = this.#options.schema
     if (okd?.openshiftAlias) this.#alias = this.#aliasRecords()
-    if (this.#listenAddresses.size > 0) {
-      for (const [namespace, name] of state.objects('services')) {
-        const key = `${namespace}/${name}`
-        if (state.isExposed(namespace) && this.#isNameServer(key)) this.#nameServerServices.add(key)
-      }
-    }
+    this.#nameServers.lookAtAll()
     this.#writeNameServers()
     this.#publish(Date.now())
   }
@@ -233,13 +227,10 @@ export class ClusterIndex {
     }
     this.#writeAlias(kept, alias)
     for (const [key, published] of state.changedImports) this.#writeImport(key, published)
-    const podCounts = this.#writePods()
+    const podCounts = this.#podNames?.write()
     this.#writeNameServers()
     const version = this.#publish(nowMs)
-    for (const [owner, pods] of podCounts) {
-      if (pods > 0) this.#podCounts.set(owner, pods)
-      else this.#podCounts.delete(owner)
-    }
+    if (podCounts !== undefined) this.#podNames?.settle(podCounts)
     this.#alias = alias
     state.settle()
     return version
@@ -278,7 +269,7 @@ export class ClusterIndex {
   #abort(): void {
     this.#writer.abort()
     this.#records.forgetNames()
-    this.#nameServers = ''
+    this.#writtenNameServers = ''
   }
 
   #publish(nowMs: number): number {
@@ -309,10 +300,9 @@ export class ClusterIndex {
       object !== undefined && published.exposed ? this.#recordsOf(key, object, published.slices, false) : NOTHING_MADE
     const isShown = fresh !== undefined && state.isExposed(namespaceOf(key))
     const made = isShown ? this.#recordsOf(key, fresh, slices, object !== undefined) : NOTHING_MADE
-    for (const zone of this.#serviceZones) this.#writeDifference(zone, old.records, made.records)
-    this.#writeClaims(old.claims, made.claims)
-    if (isShown && this.#isNameServer(key)) this.#nameServerServices.add(key)
-    else this.#nameServerServices.delete(key)
+    for (const zone of this.#serviceZones) writeDifference(this.#records, zone, old.records, made.records)
+    writeClaims(this.#records, this.#reverseZones, this.#zones[0], old.claims, made.claims)
+    this.#nameServers.look(key, isShown)
   }
 
   /**
@@ -346,75 +336,7 @@ export class ClusterIndex {
     const old = recordsOf(published.object, published.slices, published.exposed)
     const fresh = this.state.get('imports', namespace, nameOf(key))
     const made = recordsOf(fresh, this.state.slicesOfImport(key), this.state.isExposed(namespace))
-    for (const zone of this.#importZones) this.#writeDifference(zone, old, made)
-  }
-
-  #writeDifference(zone: WritableZone, before: readonly OwnerRecords[], after: readonly OwnerRecords[]): void {
-    if (before.length === 0) {
-      for (const records of after) this.#records.set(zone, records)
-      return
-    }
-    const moved = eachPair(before, after, (old, fresh) => {
-      if (!sameLabels(old.owner, fresh.owner)) return false
-      if (!sameRecords(old, fresh)) this.#records.set(zone, fresh)
-      return true
-    })
-    const gone = Map.groupBy(moved.before, ({ owner }) => owner[0])
-    for (const records of moved.after) {
-      const old = takeOut(gone.get(records.owner[0]), ({ owner }) => sameLabels(owner, records.owner))
-      if (old === undefined || !sameRecords(old, records)) this.#records.set(zone, records)
-    }
-    for (const list of gone.values()) for (const { owner } of list) this.#records.clear(zone, owner)
-  }
-
-  #writeClaims(before: readonly ReverseClaim[], after: readonly ReverseClaim[]): void {
-    const [primary] = this.#zones
-    if (before.length === 0) {
-      for (const claim of after) this.#records.addClaim(this.#reverseZones, primary, claim)
-      return
-    }
-    const moved = eachPair(before, after, sameClaim)
-    const gone = Map.groupBy(moved.before, ({ address }) => address)
-    const isNew = (claim: ReverseClaim): boolean =>
-      takeOut(gone.get(claim.address), (old) => sameClaim(old, claim)) === undefined
-    const added = moved.after.filter(isNew)
-    // Old ones first: a claim whose rank or age changed has the same target as the one it replaces.
-    for (const list of gone.values()) {
-      for (const claim of list) this.#records.removeClaim(this.#reverseZones, primary, claim)
-    }
-    for (const claim of added) this.#records.addClaim(this.#reverseZones, primary, claim)
-  }
-
-  /** Counts the Pods of each name; those on the host's network share one. @returns the changes, for the time after publication */
-  #writePods(): ReadonlyMap<string, number> {
-    const counts = new Map<string, number>()
-    if (this.#options.schema.pods !== 'verified') return counts
-    for (const [key, { object, exposed }] of this.state.changedPods) {
-      const namespace = namespaceOf(key)
-      if (exposed) this.#countPod(counts, namespace, object, -1)
-      if (this.state.isExposed(namespace)) {
-        this.#countPod(counts, namespace, this.state.get('pods', namespace, nameOf(key)), 1)
-      }
-    }
-    for (const [key, pods] of counts) {
-      if (this.#podCounts.has(key) === pods > 0) continue
-      const dot = key.indexOf('.')
-      const owner = [key.slice(0, dot), key.slice(dot + 1), 'pod']
-      const address = addressOfLabel(owner[0])
-      for (const zone of this.#zones) {
-        if (pods > 0) this.#records.set(zone, { ...emptyOwner(owner), addresses: [address] })
-        else this.#records.clear(zone, owner)
-      }
-    }
-    return counts
-  }
-
-  #countPod(counts: Map<string, number>, namespace: string, pod: Packed | undefined, change: number): void {
-    if (pod === undefined || this.#options.schema.pods !== 'verified') return
-    for (const address of unpackPod(namespace, '', pod).addresses) {
-      const owner = `${dashedPodAddress(address)}.${namespace}`
-      counts.set(owner, (counts.get(owner) ?? this.#podCounts.get(owner) ?? 0) + change)
-    }
+    for (const zone of this.#importZones) writeDifference(this.#records, zone, old, made)
   }
 
   #freshAlias(): OwnerRecords[] {
@@ -423,7 +345,7 @@ export class ClusterIndex {
   }
 
   #writeAlias(before: readonly OwnerRecords[], after: readonly OwnerRecords[]): void {
-    for (const zone of this.#serviceZones) this.#writeDifference(zone, before, after)
+    for (const zone of this.#serviceZones) writeDifference(this.#records, zone, before, after)
   }
 
   #aliasRecords(): OwnerRecords[] {
@@ -438,59 +360,18 @@ export class ClusterIndex {
     return false
   }
 
-  /** Has the Service an endpoint that this server listens on? */
-  #isNameServer(key: string): boolean {
-    const addresses = [...this.#listenAddresses]
-    // An IPv4 address is spelled one way only: most slices need not be unpacked.
-    const mayHave = (packed: Packed): boolean =>
-      addresses.some((address) => packed.includes(address.includes(':') ? ':' : address))
-    const slices = this.state.slicesOf(key)
-    if (![...slices.values()].some(mayHave)) return false
-    return unpackSlices(namespaceOf(key), slices).some(({ endpoints }) =>
-      endpoints.some(({ address }) => this.#listenAddresses.has(canonicalAddress(address))),
-    )
-  }
-
-  /** NS of every apex and ns.dns of every zone (cluster DNS reference: the Services whose endpoints this server is). */
+  /** NS of every apex and ns.dns of every zone. */
   #writeNameServers(): void {
-    const servers = [...this.#nameServerServices].sort().flatMap((key) => this.#serversOf(key))
-    const listen = [...this.#listenAddresses]
-    if (servers.length === 0 && listen.length > 0) servers.push({ target: ['ns', 'dns'], addresses: listen })
+    const servers = this.#nameServers.targets()
     const summary = JSON.stringify(servers)
-    if (summary === this.#nameServers) return
+    if (summary === this.#writtenNameServers) return
     const [primary] = this.#zones
-    const own = { ...emptyOwner(['ns', 'dns']), addresses: [...new Set(servers.flatMap(({ addresses }) => addresses))] }
-    for (const zone of [...this.#zones, ...this.#reverseZones]) {
+    const own = { ...emptyOwner(OWN_NAME), addresses: [...new Set(servers.flatMap(({ addresses }) => addresses))] }
+    for (const zone of this.zones) {
       this.#records.set(zone, own)
       const forward = this.#zones.includes(zone)
       this.#records.setNameServers(zone, forward ? zone : primary, servers)
     }
-    this.#nameServers = summary
+    this.#writtenNameServers = summary
   }
-
-  #serversOf(key: string): NameServer[] {
-    const service = this.state.service(key)
-    if (service === undefined) return []
-    const owner = [service.name, service.namespace, 'svc']
-    if (service.kind === 'ClusterIP') return [{ target: owner, addresses: service.clusterIPs }]
-    if (service.kind !== 'Headless') return []
-    const addresses = new Map<string, Set<string>>()
-    for (const slice of unpackSlices(namespaceOf(key), this.state.slicesOf(key))) {
-      for (const endpoint of slice.endpoints) {
-        const address = canonicalAddress(endpoint.address)
-        const label = endpointLabel(endpoint, this.#options.schema)
-        addresses.set(label, (addresses.get(label) ?? new Set()).add(address))
-      }
-    }
-    return [...addresses].sort().map(([label, set]) => ({ target: [label, ...owner], addresses: [...set] }))
-  }
-}
-
-function dashedPodAddress(address: string): string {
-  return canonicalAddress(address).replaceAll(/[.:]/g, '-')
-}
-
-function addressOfLabel(label: string): string {
-  const dashes = label.match(/-/g)?.length ?? 0
-  return label.replaceAll('-', dashes === 3 && !label.includes('--') ? '.' : ':')
 }
