@@ -15,6 +15,7 @@ import {
 } from './cluster-state.ts'
 import { sameLabels } from './difference.ts'
 import { emptyOwner } from './endpoint-names.ts'
+import { type ExternalOptions, ExternalZones } from './external-zones.ts'
 import { NameServers, OWN_NAME } from './name-servers.ts'
 import type { ClusterObjects } from './objects.ts'
 import { type Packed, unpackImport, unpackService } from './packed.ts'
@@ -44,6 +45,8 @@ export interface ClusterIndexOptions {
   readonly schema: SchemaOptions
   /** The server's own addresses that are not loopback. */
   readonly listenAddresses: readonly string[]
+  /** Zones of k8s_external, which come after all others; absent or null: none. */
+  readonly external?: ExternalOptions | null
 }
 
 /** What one flush did. */
@@ -79,6 +82,7 @@ export class ClusterIndex {
   readonly #serviceZones: WritableZone[]
   readonly #importZones: WritableZone[]
   readonly #reverseZones: WritableZone[]
+  readonly #external: ExternalZones | null
 
   /** Changed Services that there was no room for, those refused longest ago first. */
   readonly #refused = new Set<string>()
@@ -117,6 +121,9 @@ export class ClusterIndex {
     this.#importZones = this.#zones.filter((_, i) => multicluster.has(options.zones[i]))
     const isVerified = options.schema.pods === 'verified'
     this.#podNames = isVerified ? new PodNames(this.state, this.#records, this.#zones) : null
+    const external = options.external ?? null
+    this.#external =
+      external === null ? null : new ExternalZones(writer, external, options.schema, apexes.slice(zones.length))
     if (apexes.length > 0) return
     for (const zone of this.#zones) {
       for (const owner of zoneRecords(options.schema)) this.#records.set(zone, owner)
@@ -135,9 +142,9 @@ export class ClusterIndex {
     this.#publish(Date.now())
   }
 
-  /** Zones in the order in which they were given, forward ones first. */
+  /** Zones in the order of their numbers: forward ones as they were given, reverse ones, those of k8s_external. */
   get zones(): readonly WritableZone[] {
-    return [...this.#zones, ...this.#reverseZones]
+    return [...this.#zones, ...this.#reverseZones, ...(this.#external?.zones ?? [])]
   }
 
   /** Takes `objects` for the whole state of the cluster. */
@@ -199,7 +206,7 @@ export class ClusterIndex {
 
   #sweepLoading(): void {
     this.#writer.sweepLoading()
-    this.#records.forgetNames()
+    this.#forgetNames()
   }
 
   #tryAll(nowMs: number): number {
@@ -268,7 +275,8 @@ export class ClusterIndex {
 
   #abort(): void {
     this.#writer.abort()
-    this.#records.forgetNames()
+    this.#external?.abort()
+    this.#forgetNames()
     this.#writtenNameServers = ''
   }
 
@@ -276,13 +284,19 @@ export class ClusterIndex {
     const serial = Math.max(this.#serial, Math.floor(nowMs / 1000))
     const version = this.#writer.publish(serial)
     if (version !== 0) this.#serial = serial
-    this.#records.forgetNames()
+    this.#forgetNames()
     return version
+  }
+
+  #forgetNames(): void {
+    this.#records.forgetNames()
+    this.#external?.forgetNames()
   }
 
   #writeNamespace(namespace: string, wasExposed: boolean): void {
     const isExposed = this.state.isExposed(namespace)
     if (isExposed === wasExposed) return
+    this.#external?.writeNamespace(namespace, isExposed)
     for (const zone of this.#zones) {
       for (const records of namespaceRecords(namespace, this.#options.schema)) {
         if (isExposed) this.#records.set(zone, records)
@@ -303,6 +317,8 @@ export class ClusterIndex {
     for (const zone of this.#serviceZones) writeDifference(this.#records, zone, old.records, made.records)
     writeClaims(this.#records, this.#reverseZones, this.#zones[0], old.claims, made.claims)
     this.#nameServers.look(key, isShown)
+    const shown = isShown ? fresh : undefined
+    this.#external?.writeService(key, published.exposed ? object : undefined, published.slices, shown, slices)
   }
 
   /**
@@ -362,12 +378,13 @@ export class ClusterIndex {
 
   /** NS of every apex and ns.dns of every zone. */
   #writeNameServers(): void {
+    this.#external?.writeNameServer(this.state, this.#nameServers)
     const servers = this.#nameServers.targets()
     const summary = JSON.stringify(servers)
     if (summary === this.#writtenNameServers) return
     const [primary] = this.#zones
     const own = { ...emptyOwner(OWN_NAME), addresses: [...new Set(servers.flatMap(({ addresses }) => addresses))] }
-    for (const zone of this.zones) {
+    for (const zone of [...this.#zones, ...this.#reverseZones]) {
       this.#records.set(zone, own)
       const forward = this.#zones.includes(zone)
       this.#records.setNameServers(zone, forward ? zone : primary, servers)

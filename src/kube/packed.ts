@@ -29,6 +29,12 @@ export function packService(service: Service): Packed {
   ].join('\n')
 }
 
+/** Whether a packed Service has any externalAddresses. */
+export function hasExternalAddresses(packed: Packed): boolean {
+  const createdAt = packed.lastIndexOf('\n')
+  return packed[createdAt - 1] !== '\n'
+}
+
 export function unpackService(namespace: string, name: string, packed: Packed): Service {
   const [kind, clusterIPs, externalName, ports, externalAddresses, createdAt] = packed.split('\n')
   return {

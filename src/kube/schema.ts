@@ -246,7 +246,7 @@ function pushClusterIP(
 }
 
 /** `S` and `_P._T.S` of a headless Service. Nothing, if no endpoint is ready: then `S` must not exist. */
-function pushHeadless(owners: OwnerRecords[], parent: Labels, names: EndpointNames): void {
+export function pushHeadless(owners: OwnerRecords[], parent: Labels, names: EndpointNames): void {
   if (names.isEmpty) return
   owners.push(names.records(parent))
   for (const port of names.namedPorts()) {
@@ -256,7 +256,7 @@ function pushHeadless(owners: OwnerRecords[], parent: Labels, names: EndpointNam
 }
 
 /** `E.S`: every endpoint name by itself. */
-function pushEndpoints(owners: OwnerRecords[], names: EndpointNames): void {
+export function pushEndpoints(owners: OwnerRecords[], names: EndpointNames): void {
   for (const { owner, addresses, srv, tupleCount } of names.names) {
     owners.push(addressOwner(owner, addresses, srv, tupleCount))
   }

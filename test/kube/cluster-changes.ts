@@ -33,6 +33,15 @@ const anyPorts = fc.subarray([...PORTS])
 const anyClusterIP = fc.constantFrom('10.96.0.1', '10.96.0.2', 'fd00::1')
 /** 10.130.0.2 is the server itself. */
 const anyAddress = fc.constantFrom('10.130.0.1', '10.130.0.2', '10.130.0.3', 'fd01::1', '10.96.0.2')
+/** Of load balancers; the last is another spelling of the one before it. */
+const anyExternal = fc.constantFrom(
+  '203.0.113.1',
+  '203.0.113.2',
+  'lb.example.org',
+  'LB2.example.org',
+  '2001:db8::1',
+  '2001:db8:0::1',
+)
 const anyTime = fc.nat({ max: 3 })
 
 const anyService = fc
@@ -41,9 +50,10 @@ const anyService = fc
     ips: fc.uniqueArray(anyClusterIP, { minLength: 1, maxLength: 2 }),
     target: fc.constantFrom('api.example.org', 'db.shop.svc.cluster.local', 'none.shop.svc.cluster.local'),
     ports: anyPorts,
+    external: fc.oneof(fc.constant([]), fc.uniqueArray(anyExternal, { maxLength: 3 })),
     createdAt: anyTime,
   })
-  .map(({ kind, ips, target, ports, createdAt }) =>
+  .map(({ kind, ips, target, ports, external, createdAt }) =>
     packService({
       namespace: '',
       name: '',
@@ -51,7 +61,7 @@ const anyService = fc
       clusterIPs: kind === 'ClusterIP' ? ips : [],
       externalName: kind === 'ExternalName' ? target : '',
       ports,
-      externalAddresses: [],
+      externalAddresses: external,
       createdAt,
     }),
   )
@@ -134,10 +144,14 @@ export const LISTEN: readonly string[] = ['10.130.0.2']
 const ZONES = { zones: ['cluster.local', 'clusterset.local'], multiclusterZones: ['clusterset.local'] }
 const COMMON = { ...ZONES, reverseZones: REVERSE_ZONES, ttl: 5, namespaces: null, listenAddresses: LISTEN }
 
-/** Of the Kubernetes schema, and with everything. */
+const EXTERNAL = { zones: ['out.example', '113.0.203.in-addr.arpa', 'two.example', 'ip6.arpa'], apex: 'pay', ttl: 7 }
+
+/** Of the Kubernetes schema, with everything, and with external zones of both kinds: `pay` is a namespace too. */
 export const SCHEMAS: readonly ClusterIndexOptions[] = [
   { ...COMMON, schema: PLAIN },
   { ...COMMON, namespaces: ['shop', 'default'], schema: { ...OKD, pods: 'verified', endpointPodNames: true } },
+  { ...COMMON, schema: PLAIN, external: { ...EXTERNAL, apex: 'dns', headless: false } },
+  { ...COMMON, schema: { ...PLAIN, pods: 'verified' }, external: { ...EXTERNAL, headless: true } },
 ]
 
 /** A new index, empty but for its zones. */

@@ -61,7 +61,7 @@ export function fixture(yaml: string): Fixture {
       clusterIPs: headless ? [] : (value.clusterIPs ?? []),
       externalName: value.externalName ?? '',
       ports: (value.ports ?? []).map(port),
-      externalAddresses: [],
+      externalAddresses: value.external ?? [],
       createdAt: value.createdAt ?? 0,
     }
   })
