@@ -301,6 +301,24 @@ slices:
     assert.equal(zone(test, OUT)['ns1.dns'], listening)
   })
 
+  test('Services that share an address have a PTR each', () => {
+    const test = indexOf(`
+namespaces: [shop]
+services:
+  shop/a: {clusterIPs: [172.30.4.50], external: [203.0.113.50]}
+  shop/b: {clusterIPs: [172.30.4.51], external: [203.0.113.50]}
+`)
+    assert.match(zone(test, REVERSE)['50.113.0.203'], /12x2 .*a\.shop\.3.*b\.shop\.3/)
+  })
+
+  test('a namespace named `pod` has no names of Pods here', () => {
+    const yaml = 'namespaces: [pod]\nservices: {pod/x: {clusterIPs: [172.30.4.50], external: [203.0.113.50]}}'
+    const [verified, disabled] = (['verified', 'disabled'] as const).map((pods) =>
+      zone(indexOf(yaml, { schema: { ...PLAIN, pods } }), OUT),
+    )
+    assert.deepEqual(verified, disabled)
+  })
+
   test('a namespace that comes and goes takes its names along', () => {
     const test = indexOf(REFERENCE)
     const before = contentOf(test.writer.region)
