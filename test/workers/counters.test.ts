@@ -213,3 +213,24 @@ test('nothing goes back when the plan changes', () => {
   // Asking twice does not add twice.
   assert.deepEqual(history.total(readCounters(nextPlan, nextMemory)), total)
 })
+
+test('a counter goes on behind 2^31 and 2^32, and a reader between its two stores sees no step back', () => {
+  const plan = planCounters([{ ...GROUPS[2], events: [{ name: 'e_total', labels: {} }] }])
+  const memory = createCounters(plan, 1)
+  const low = new Int32Array(memory, 0, plan.slots)
+  const high = new Int32Array(memory, plan.slots * 4, plan.slots)
+  const slot = plan.eventSlot[0]
+  const counters = new QueryCounters(plan, memory, 0)
+  const value = (): number => [...readCounters(plan, memory).counters.values()][0].value
+  for (const flips of [0, 1, 2, 5]) {
+    const start = (flips + 1) * 2 ** 31 - 1
+    low[slot] = start | 0
+    high[slot] = flips
+    assert.equal(value(), start)
+    counters.event(0, 0)
+    assert.equal(value(), start + 1)
+    assert.equal(high[slot], flips + 1)
+    high[slot] = flips // as if the second store were still to come
+    assert.equal(value(), start + 1)
+  }
+})
