@@ -23,3 +23,13 @@ export class ExpressionError extends Error {
   override readonly name = 'ExpressionError'
   readonly code = 'EXPRESSION'
 }
+
+/** @throws ExpressionError always */
+export function fail(what: string): never {
+  throw new ExpressionError(what)
+}
+
+/** Whether a value of type `given` may stand where `wanted` is asked for. */
+export function fits(given: Type, wanted: Type): boolean {
+  return given === wanted || (given === 'port' && wanted === 'string')
+}
