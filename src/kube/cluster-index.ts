@@ -1,6 +1,7 @@
 // The cluster's objects kept in step with the index: what changed is worked out per Service and published at once.
 // Not here: where objects come from (manifests), what names they make (schema.ts), wire form (record-writer.ts).
 
+import type { ResourceRecord } from '../dns/message.ts'
 import { labelsOfText } from '../dns/name.ts'
 import { RegionFullError } from '../index/allocator.ts'
 import type { IndexWriter } from '../index/writer.ts'
@@ -30,6 +31,7 @@ import {
   serviceRecordsAndClaims,
   zoneRecords,
 } from './schema.ts'
+import { transferRecords } from './transfer-records.ts'
 import { writeClaims, writeDifference } from './zone-changes.ts'
 
 export interface ClusterIndexOptions {
@@ -57,6 +59,7 @@ export interface Flush {
   readonly touched: number
 }
 
+const SOA_TTL_MAX = 300 // seconds
 const LOAD_CHUNK = 64 // objects between two looks for names without reason to exist
 
 /** What the schema makes of a Service and its slices. */
@@ -145,6 +148,38 @@ export class ClusterIndex {
   /** Zones in the order of their numbers: forward ones as they were given, reverse ones, those of k8s_external. */
   get zones(): readonly WritableZone[] {
     return [...this.#zones, ...this.#reverseZones, ...(this.#external?.zones ?? [])]
+  }
+
+  /**
+   * All records of a zone as they are now, from SOA to SOA; null for what is no zone here, or one of addresses: those are not
+   * transferred. Whether all there is is known yet, `complete` says.
+   * @param zone  its name, final dot optional
+   */
+  transfer(zone: string): Generator<ResourceRecord, void, void> | null {
+    const labels = labelsOfText(zone.toLowerCase())
+    const { schema, ttl } = this.#options
+    const isIt = (each: WritableZone): boolean => sameLabels(each.labels, labels)
+    // The zones of k8s_external come first, as the plugin does.
+    const outside = this.#external?.zones.find(isIt)
+    const inside = this.#zones.find(isIt)
+    const own = { schema, serial: this.#serial }
+    if (outside !== undefined) {
+      const options = this.#external?.transferOf(outside, this.state, this.#nameServers) ?? null
+      if (options !== null) return transferRecords(this.state, { ...options, ...own })
+    }
+    if (inside === undefined) return null
+    return transferRecords(this.state, {
+      ...own,
+      zone: labels,
+      content: this.#importZones.includes(inside) ? 'imports' : 'services',
+      ttl,
+      soaTtl: Math.min(ttl, SOA_TTL_MAX),
+      primary: OWN_NAME,
+      mailbox: ['hostmaster'],
+      nameServers: this.#nameServers.targets(),
+      isHidden: () => false,
+      headless: true,
+    })
   }
 
   /** Takes `objects` for the whole state of the cluster. */

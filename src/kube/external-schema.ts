@@ -72,7 +72,7 @@ function externalOwner({ name, namespace }: Service): Labels {
 }
 
 /** A namespace that is named as the subtree of the name server cannot be reached: nothing else is there. */
-function isHidden(namespace: string, { apex }: ExternalSchema): boolean {
+export function isHidden(namespace: string, { apex }: ExternalSchema): boolean {
   return namespace.toLowerCase() === apex.at(-1)
 }
 

@@ -3,21 +3,22 @@
 
 import { labelsOfText } from '../dns/name.ts'
 import type { IndexWriter } from '../index/writer.ts'
-import { canonicalAddress } from './address.ts'
 import { type ClusterState, namespaceOf, type PackedSlices, unpackSlices } from './cluster-state.ts'
-import { emptyOwner } from './endpoint-names.ts'
+import { distinctAddresses, emptyOwner } from './endpoint-names.ts'
 import {
   type ExternalSchema,
   externalClaims,
   externalNameServer,
   externalNamespaceRecords,
   externalRecords,
+  isHidden,
 } from './external-schema.ts'
 import type { NameServers } from './name-servers.ts'
 import { hasExternalAddresses, type Packed, unpackService } from './packed.ts'
-import { RecordWriter, type WritableZone } from './record-writer.ts'
+import { type NameServer, RecordWriter, type WritableZone } from './record-writer.ts'
 import type { OwnerRecords, ReverseClaim } from './records.ts'
 import type { SchemaOptions } from './schema.ts'
+import type { TransferOptions } from './transfer-records.ts'
 import { writeClaims, writeDifference } from './zone-changes.ts'
 
 /** The configuration of k8s_external. */
@@ -103,22 +104,43 @@ export class ExternalZones {
    * @throws RegionFullError
    */
   writeNameServer(state: ClusterState, nameServers: NameServers): void {
-    const { services, listenAddresses } = nameServers
-    const external = services.flatMap((key) => state.service(key)?.externalAddresses ?? [])
-    const addresses =
-      services.length === 0
-        ? listenAddresses
-        : [...new Set(external.map(canonicalAddress))].filter((address) => address !== '')
-    const summary = `at ${addresses.join()}`
+    const server = this.#nameServer(state, nameServers)
+    const summary = `at ${server.addresses.join()}`
     if (summary === this.#written) return
-    const target = externalNameServer(this.#schema)
     for (const zone of this.zones) {
-      this.#records.set(zone, { ...emptyOwner(target), addresses })
+      this.#records.set(zone, { ...emptyOwner(server.target), addresses: server.addresses })
       // In a reverse zone nobody would look for addresses.
       const home = this.#reverse.includes(zone) ? (this.#forward[0] ?? zone) : zone
-      this.#records.setNameServers(zone, home, [{ target, addresses }])
+      this.#records.setNameServers(zone, home, [server])
     }
     this.#written = summary
+  }
+
+  /** What a transfer of a zone is like; null: it is none of these, or one of addresses. */
+  transferOf(
+    zone: WritableZone,
+    state: ClusterState,
+    nameServers: NameServers,
+  ): Omit<TransferOptions, 'serial' | 'schema'> | null {
+    if (!this.#forward.includes(zone)) return null
+    const server = this.#nameServer(state, nameServers)
+    return {
+      zone: zone.labels,
+      content: 'external',
+      ttl: zone.ttl,
+      soaTtl: zone.ttl,
+      primary: server.target,
+      mailbox: ['hostmaster', ...this.#schema.apex],
+      nameServers: [server],
+      isHidden: (namespace) => isHidden(namespace, this.#schema),
+      headless: this.#schema.headless,
+    }
+  }
+
+  #nameServer(state: ClusterState, { services, listenAddresses }: NameServers): NameServer {
+    const external = services.flatMap((key) => state.service(key)?.externalAddresses ?? [])
+    const addresses = services.length === 0 ? listenAddresses : distinctAddresses(external)
+    return { target: externalNameServer(this.#schema), addresses }
   }
 
   /** A transaction has ended: names may be gone. */

@@ -98,7 +98,7 @@ function recordsOf(
 function endpointNames(service: Service, slices: readonly EndpointSlice[], options: SchemaOptions): EndpointNames {
   const isBare = options.noEndpoints || service.kind === 'Pending' || service.kind === 'ExternalName'
   const visible = isBare ? NONE : slices
-  return new EndpointNames(labelsOf(visible, options)).add(visible, serviceOwner(service))
+  return new EndpointNames(labelsOfSlices(visible, options)).add(visible, serviceOwner(service))
 }
 
 function claimsOf(service: Service, slices: readonly EndpointSlice[], { names }: EndpointNames): ReverseClaim[] {
@@ -209,7 +209,8 @@ function isIdle(object: { readonly kind: string }, slices: readonly EndpointSlic
   return object.kind === 'ClusterIP' && slices.every((slice) => slice.endpoints.length === 0)
 }
 
-function labelsOf(slices: readonly EndpointSlice[], options: SchemaOptions): LabelOf {
+/** How the endpoints of one Service are named. */
+export function labelsOfSlices(slices: readonly EndpointSlice[], options: SchemaOptions): LabelOf {
   return options.okd === null ? kubernetesLabels(options) : okdLabels(slices, options)
 }
 

@@ -18,7 +18,7 @@ import { isReverseZone } from '../../src/kube/external-zones.ts'
 import { hasExternalAddresses, packService } from '../../src/kube/packed.ts'
 import type { OwnerRecords, ReverseClaim } from '../../src/kube/records.ts'
 import { checkMemory, contentOf } from '../index/region-walk.ts'
-import { anyChange, apply, type Change, LISTEN, openIndex, SCHEMAS } from './cluster-changes.ts'
+import { anyChange, apply, type Change, LISTEN, openIndex, SCHEMAS, type TestIndex } from './cluster-changes.ts'
 import { type Fixture, fixture, lines, PLAIN, query, reverseQuery, rows, slicesOf } from './schema-fixture.ts'
 
 const SEED = Number(process.env.TEST_SEED ?? 20261122)
@@ -231,7 +231,7 @@ describe('in the index', () => {
     return { writer, index }
   }
 
-  function publish({ index }: { index: ClusterIndex }, yaml: string): void {
+  function publish({ index }: TestIndex, yaml: string): void {
     const { namespaces, services, slices } = fixture(yaml)
     const byKey = <T extends { namespace: string; name: string }>(all: readonly T[]): Map<string, T> =>
       new Map(all.map((object) => [`${object.namespace}/${object.name}`, object]))
