@@ -1,7 +1,7 @@
 // How a plugin's directives become its configuration: contracts only. One file per plugin beside this one has the `setup`,
 // arguments.ts what all of them read with, registry.ts the list of them.
 
-import type { Plugins, PluginName } from '../configuration.ts'
+import type { PluginName, Plugins } from '../configuration.ts'
 import type { Directive, Token } from '../corefile/syntax.ts'
 
 /** What a setup knows of its block, and whom it tells. */
