@@ -19,6 +19,7 @@ import { ClusterIndex } from '../src/kube/cluster-index.ts'
 import type { ClusterObjects, Service } from '../src/kube/objects.ts'
 import { type SchemaOptions, serviceRecords } from '../src/kube/schema.ts'
 import { createAnswerer } from '../src/workers/answer.ts'
+import { plainSource } from '../src/workers/answerer.ts'
 import { endpointAddress, endpointAt, generateObjects, NAMESPACES, sliceOf } from './objects.ts'
 
 const { values } = parseArgs({
@@ -97,7 +98,7 @@ const zones = zoneNames.map((text, i) => ({
   wildcards: false,
   keepsBrokenChains: false,
 }))
-const answerer = createAnswerer({ region: region.buffer, zones, bufsize: 1232 }, 0)
+const answerer = createAnswerer(plainSource(region.buffer, zones, 1232), 0)
 
 // ---- queries ----
 

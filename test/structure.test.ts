@@ -12,15 +12,18 @@ const LINES_MAX = 500
 const C_CONSTANT =
   /\bconst (?:(?:AF|SOL|SO|SOCK|MSG|EPOLL|IP|IPV6|IPPROTO)_\w+|E(?:AGAIN|INTR|NOBUFS|MSGSIZE|CONN\w+)) = /
 
-/** Folder -> the other folders it may import. `dns` <- `index` <- `workers`; `kube` feeds `index`; `io` knows nobody. */
+/** Folder -> the other folders it may import. `dns` <- `index` <- `plugins` <- `workers`; `kube` and `zones` feed `index`; `io` knows nobody. */
 const ALLOWED: Record<string, readonly string[]> = {
   dns: [],
   index: ['dns'],
   io: [],
   kube: ['dns', 'index'],
-  workers: ['dns', 'index', 'io'],
   config: ['dns', 'kube'],
-  cli: ['config', 'dns', 'index', 'io', 'kube', 'workers'],
+  plugins: ['config', 'dns', 'index'],
+  zones: ['config', 'dns', 'index', 'plugins'],
+  workers: ['config', 'dns', 'index', 'io', 'plugins'],
+  admin: ['config', 'dns', 'workers'],
+  cli: ['admin', 'config', 'dns', 'index', 'io', 'kube', 'plugins', 'workers', 'zones'],
   main: ['cli'],
 }
 
@@ -28,6 +31,9 @@ const ALLOWED: Record<string, readonly string[]> = {
 const PACKAGES: Record<string, string> = {
   '@kubernetes/client-node': 'kube/watch/connection.ts',
   koffi: 'io/libc.ts',
+  jsep: 'plugins/expression.ts',
+  'prom-client': 'admin/metrics.ts',
+  re2js: 'config/regexp.ts',
   piscina: 'workers/pool.ts',
   yaml: 'kube/yaml-items.ts',
   'js-yaml': 'kube/yaml-items.ts',

@@ -8,7 +8,7 @@ import { IndexWriter } from '../index/writer.ts'
 import { parseAddress } from '../io/addresses.ts'
 import { ClusterIndex } from '../kube/cluster-index.ts'
 import type { RestoredState } from '../kube/state-file.ts'
-import type { AnswerSource } from '../workers/answer.ts'
+import { type AnswerSource, plainSource } from '../workers/answerer.ts'
 
 /** The parts that keep names and answer from them. */
 export interface Engine {
@@ -52,7 +52,7 @@ export function answerSource({ cluster, bufsize }: ServerConfig, region: Region)
       keepsBrokenChains: forward && schema.okd !== null,
     }
   })
-  return { region: region.buffer, zones, bufsize }
+  return plainSource(region.buffer, zones, bufsize)
 }
 
 /** The addresses a name server has for others: those listened on, every interface's for a wildcard, without loopback. */

@@ -36,8 +36,7 @@ export function openServing(
 ): Promise<Serving> {
   return startServing(
     {
-      addresses: config.addresses,
-      port: config.port,
+      binds: config.addresses.map((address) => ({ address, port: config.port, listener: 0 })),
       workers: config.workers,
       transport: config.transport,
       receiveBufferBytes: config.receiveBufferBytes,

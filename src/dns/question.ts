@@ -51,6 +51,10 @@ export class Query {
   hash = 0
   /** What readQuery() said. */
   verdict: Verdict = DROP
+  /** Where it is routed to, as a number that its user knows; -1 for nowhere. Set by whoever routes. */
+  route = -1
+  /** Which of its users has set `zone`, the key and `entry`: -1 for none. */
+  stage = -1
   /** Index of the zone it lies in, -1 for none. Set by whoever looks that up. */
   zone = -1
   /** Entry of the index (lookup.ts), 0 for none. Set by whoever looks that up. */
@@ -63,6 +67,9 @@ export class Query {
   /** First octet behind the question, counted from the start of the message; 0 if the question did not parse. */
   questionEnd = 0
   hasOpt = false
+  /** First octet of the options of OPT, and the first behind them, counted from the start of `packet`; both 0 without OPT. */
+  optionsOffset = 0
+  optionsEnd = 0
   /** Requestor's UDP payload size, 512 at least; 512 without OPT. */
   udpSize = UDP_SIZE_MIN
   dnssecOk = false
@@ -75,6 +82,9 @@ export class Query {
 export function readQuery(query: Query, packet: Uint8Array, start: number, length: number): Verdict {
   query.questionEnd = 0
   query.hasOpt = false
+  query.stage = -1
+  query.optionsOffset = 0
+  query.optionsEnd = 0
   query.dnssecOk = false
   query.udpSize = UDP_SIZE_MIN
   if (length < HEADER_LENGTH) return DROP
@@ -108,6 +118,8 @@ export function readQuery(query: Query, packet: Uint8Array, start: number, lengt
         if (beforeAdditional > 0 || query.hasOpt || packet[owner] !== 0) return MALFORMED
         if (!optionsParse(packet, rdata, next)) return MALFORMED
         query.hasOpt = true
+        query.optionsOffset = rdata
+        query.optionsEnd = next
         query.udpSize = Math.max(count(packet, at + 2), UDP_SIZE_MIN)
         version = packet[at + 5]
         query.dnssecOk = (packet[at + 6] & 0x80) !== 0

@@ -6,16 +6,19 @@
 //
 // Row of ROW_WORDS words
 //   +0 hash of the message seen last   +1 ticket: changes whenever the row is taken, even = its response is missing
-//   +2 version of the index   +3 message length | flags << 16   +4 response length | flags << 16
-//   +5 message from octet 4 on   +25 response from octet 4 on
-// "flags" are octets 2 and 3 of the header, as they stand; the id is never looked at. Lengths are in octets.
+//   +2 version of what is answered from   +3 message length | listener << 8 | flags << 16   +4 response length | flags << 16
+//   +5 detail   +6 origin   +7 message from octet 4 on   +27 response from octet 4 on
+// "detail" and "origin" are the answerer's notes. "flags" are octets 2 and 3 of the header, as they stand; the id is never looked at. Lengths are in octets.
 
 import { keyHashEnd, keyHashStart, keyHashStep, lastWordMask } from './key.ts'
 
 const ROWS = 8192 // 2 MiB a worker, touched as messages need it; 2,048 rows kept too few of 1,000 names' questions apart
 const ROW_WORDS = 64
-const MESSAGE = 5
-const RESPONSE = 25
+const DETAIL = 5
+const ORIGIN = 6
+const MESSAGE = 7
+const RESPONSE = 27
+const LISTENERS_MAX = 256
 /** Longest message that is looked at, in octets. */
 const MESSAGE_MAX = 4 + (RESPONSE - MESSAGE) * 4
 /** Longest response that is kept, in octets. */
@@ -33,6 +36,9 @@ export class ResponseCache {
   /** Row and ticket of the message that look() was called for last. */
   row = NO_ROW
   ticket = 0
+  /** What keep() was given for the response that take() returned last. */
+  detail = 0
+  origin = 0
 
   /** @param packet  all messages lie in it; `words` is the same memory */
   constructor(packet: Uint8Array, words: Int32Array) {
@@ -43,13 +49,14 @@ export class ResponseCache {
   /**
    * Looks for the message at packet[start, start + length), `start` a multiple of 4. Sets `row` and `ticket`, for take() if it
    * returns true, for keep() otherwise.
-   * @param version  of the index that is answered from, not 0
+   * @param version   of everything that is answered from, not 0
+   * @param listener  where it came in: what is the same message elsewhere may get another answer
    */
-  look(start: number, length: number, version: number): boolean {
+  look(start: number, length: number, version: number, listener: number): boolean {
     this.row = NO_ROW
-    if (length < HEADER_LENGTH || length > MESSAGE_MAX) return false
+    if (length < HEADER_LENGTH || length > MESSAGE_MAX || listener >= LISTENERS_MAX) return false
     const { rows, packet, words } = this
-    const head = length | (packet[start + 2] << 16) | (packet[start + 3] << 24)
+    const head = length | (listener << 8) | (packet[start + 2] << 16) | (packet[start + 3] << 24)
     const first = (start >> 2) + 1
     const last = ((length - 1) >> 2) - 1
     const mask = lastWordMask(length)
@@ -90,6 +97,8 @@ export class ResponseCache {
     if (rows[row + 1] !== ticket) return 0
     const head = rows[row + 4]
     const length = head & 0xffff
+    this.detail = rows[row + DETAIL]
+    this.origin = rows[row + ORIGIN]
     packet[start + 2] = head >> 16
     packet[start + 3] = head >> 24
     const first = (start >> 2) + 1
@@ -99,10 +108,12 @@ export class ResponseCache {
   }
 
   /** Keeps the response of `length` octets at `start`, to a message for which look() returned false with this row and ticket. */
-  keep(row: number, ticket: number, start: number, length: number): void {
+  keep(row: number, ticket: number, start: number, length: number, detail: number, origin: number): void {
     const { rows, packet, words } = this
     if (row === NO_ROW || length > RESPONSE_MAX || rows[row + 1] !== ticket) return
     rows[row + 4] = length | (packet[start + 2] << 16) | (packet[start + 3] << 24)
+    rows[row + DETAIL] = detail
+    rows[row + ORIGIN] = origin
     const first = (start >> 2) + 1
     const count = (length - 1) >> 2
     for (let i = 0; i < count; i++) rows[row + RESPONSE + i] = words[first + i]

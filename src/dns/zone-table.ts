@@ -16,6 +16,8 @@ export interface ZoneConfig {
   readonly wildcards: boolean
   /** A chain of CNAMEs that ends inside the zone without a record keeps its CNAMEs (OKD). */
   readonly keepsBrokenChains: boolean
+  /** Labels of the zones in which a missing name is another plugin's business; [[]] is every name. */
+  readonly fallthrough?: readonly (readonly string[])[]
 }
 
 const NONE = -1
@@ -27,6 +29,7 @@ export class ZoneTable {
   /** The same in words, the last of which overlaps the one before it; empty for names under 4 octets. */
   private readonly nameWords: Int32Array[]
   private readonly hasSynthesis: boolean[]
+  private readonly fallthrough: (ZoneTable | null)[]
   /** First zone whose name takes so many octets, or NONE; the others follow in `sameLength`. */
   private readonly byLength = new Int16Array(256).fill(NONE)
   private readonly sameLength: Int16Array
@@ -38,6 +41,7 @@ export class ZoneTable {
     this.names = configs.map((zone) => wireOfLabels(zone.labels))
     this.nameWords = this.names.map(wordsOfName)
     this.hasSynthesis = configs.map((zone) => zone.pods || zone.wildcards)
+    this.fallthrough = configs.map(({ fallthrough = [] }) => (fallthrough.length === 0 ? null : zonesOnly(fallthrough)))
     this.sameLength = new Int16Array(configs.length).fill(NONE)
     for (let zone = 0; zone < configs.length; zone++) {
       const { length } = this.names[zone]
@@ -62,13 +66,14 @@ export class ZoneTable {
       const offset = labelStart[label]
       let zone = this.byLength[nameLength - offset]
       for (; zone !== NONE; zone = this.sameLength[zone]) {
-        if (this.isAt(zone, packet, start + offset)) return zone
+        if (this.isZoneAt(zone, packet, start + offset)) return zone
       }
     }
     return NONE
   }
 
-  private isAt(zone: number, packet: Uint8Array, start: number): boolean {
+  /** Does the name of `zone` stand at packet[start..], in any case? */
+  isZoneAt(zone: number, packet: Uint8Array, start: number): boolean {
     const words = this.nameWords[zone]
     const name = this.names[zone]
     if (packet !== this.home || words.length === 0) return equals(name, packet, start)
@@ -118,6 +123,18 @@ export class ZoneTable {
   keepsBrokenChains(zone: number): boolean {
     return this.configs[zone].keepsBrokenChains
   }
+  /** Is the name, should it be missing from `zone`, to be looked for elsewhere? Arguments as for find(). */
+  fallsThrough(zone: number, name: Query, packet: Uint8Array, start: number): boolean {
+    const zones = this.fallthrough[zone]
+    return zones !== null && zones.find(name, packet, start) !== NONE
+  }
+}
+
+/** A table of which only find() matters. */
+export function zonesOnly(zones: readonly (readonly string[])[]): ZoneTable {
+  return new ZoneTable(
+    zones.map((labels) => ({ labels, ttl: 0, pods: false, wildcards: false, keepsBrokenChains: false })),
+  )
 }
 
 function wordsOfName(name: Uint8Array): Int32Array {

@@ -54,15 +54,19 @@ const nodes = new Int32Array(FIND_ALL_MAX)
  * All names go down the trie side by side, one level at a time. In an index that is larger than the processor's caches each
  * level of each name is a miss; like this the misses of a whole batch are under way together instead of one after another.
  *
- * @param count  at most FIND_ALL_MAX; a query whose `zone` is negative is passed over
+ * @param count  at most FIND_ALL_MAX
+ * @param stage  queries whose `stage` is another, or whose `zone` is negative, are passed over
  * @returns a number without meaning, so that no reading ahead can be optimized away
  */
-export function findAll(words: Int32Array, trie: number, queries: readonly Query[], count: number): number {
+export function findAll(words: Int32Array, trie: number, queries: readonly Query[], count: number, stage = -1): number {
   let left = 0
   for (let i = 0; i < count; i++) {
+    nodes[i] = 0
+    if (queries[i].stage !== stage) continue
     queries[i].entry = 0
-    nodes[i] = queries[i].zone < 0 ? 0 : trie
-    if (nodes[i] !== 0) left++
+    if (queries[i].zone < 0) continue
+    nodes[i] = trie
+    left++
   }
   for (let shift = 0; left > 0 && shift < LIST_SHIFT; shift += LEVEL_BITS) {
     for (let i = 0; i < count; i++) {
@@ -82,11 +86,13 @@ export function findAll(words: Int32Array, trie: number, queries: readonly Query
   }
   let touched = 0
   for (let i = 0; i < count; i++) {
+    if (queries[i].stage !== stage) continue
     const { entry } = queries[i]
     if (entry !== 0) touched ^= words[entryName(words, entry)] ^ words[entryBlock(words, entry)]
   }
   for (let i = 0; i < count; i++) {
     const query = queries[i]
+    if (query.stage !== stage) continue
     const { entry, hash, meta, keyWords } = query
     if (nodes[i] !== 0) query.entry = find(words, trie, hash, meta, keyWords)
     else if (entry !== 0 && !nameEquals(words, entryName(words, entry), meta, keyWords)) query.entry = 0

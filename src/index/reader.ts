@@ -5,7 +5,7 @@
 // word afterwards sees PINNED or that version, so nothing reachable from it is reused. Both steps are one store and one load
 // in any case: wait-free. All of these accesses are sequentially consistent (ECMA-262 §29.10).
 
-import { type Region, readerWord, rootVersion, rootWord } from './layout.ts'
+import { attachRegion, type Region, readerWord, rootVersion, rootWord } from './layout.ts'
 
 /** Announced by a reader that holds no version: idle, blocked or gone. */
 export const HOLDS_NOTHING = 0
@@ -34,4 +34,27 @@ export function allHavePassed(region: Region, readerCount: number, version: numb
     if (held === PINNED || ((held - version) | 0) < 0) return false
   }
   return true
+}
+
+/** One region as one reader holds it, for all that answer out of it: they must see one version. */
+export class HeldRegion {
+  readonly region: Region
+  readonly #reader: number
+  /** Of the version that is held; 0 = nothing is published, or nothing held. */
+  root = 0
+
+  /** @throws LayoutError if the buffer is no index */
+  constructor(buffer: SharedArrayBuffer, reader: number) {
+    this.region = attachRegion(buffer)
+    this.#reader = reader
+  }
+
+  /** Holds the newest version from now on. */
+  hold(): void {
+    this.root = holdNewest(this.region, this.#reader)
+  }
+
+  release(): void {
+    holdNothing(this.region, this.#reader)
+  }
 }

@@ -88,6 +88,7 @@ const CMSG_DATA = 4
 //              struct in6_pktinfo: +0 ipi6_addr (4 words), +4 ipi6_ifindex
 const PKTINFO_SIZE = 12
 const PKTINFO_IFINDEX = 0
+const PKTINFO_ADDR = 2
 const PKTINFO6_SIZE = 20
 const PKTINFO6_IFINDEX = 4
 const CMSG_HEADER_SIZE = 16
@@ -238,6 +239,27 @@ export function writeName(bytes: Uint8Array, at: number, octets: Uint8Array, por
 /** The port of a sockaddr_in or sockaddr_in6 at octet offset `at`. */
 export function namePort(bytes: Uint8Array, at: number): number {
   return (bytes[at + SIN_PORT] << 8) | bytes[at + SIN_PORT + 1]
+}
+
+/** Copies the address out of the sockaddr at `bytes[at]`. @returns its octets, 4 or 16; 0 for another family */
+export function readNameAddress(bytes: Uint8Array, at: number, into: Uint8Array): number {
+  const family = bytes[at] | (bytes[at + 1] << 8)
+  const length = family === AF_INET ? 4 : family === AF_INET6 ? 16 : 0
+  const from = at + (length === 4 ? SIN_ADDR : SIN6_ADDR)
+  for (let i = 0; i < length; i++) into[i] = bytes[from + i]
+  return length
+}
+
+/** Copies the address that a datagram was sent to out of the control message at `bytes[at]`. @returns its octets, 0 if it is not there */
+export function readControlAddress(bytes: Uint8Array, words: Uint32Array, control: number, into: Uint8Array): number {
+  const level = words[control + CMSG_LEVEL]
+  const type = words[control + CMSG_TYPE]
+  const isIpv4 = level === IPPROTO_IP && type === IP_PKTINFO
+  if (!isIpv4 && !(level === IPPROTO_IPV6 && type === IPV6_PKTINFO)) return 0
+  const length = isIpv4 ? 4 : 16
+  const from = (control + CMSG_DATA + (isIpv4 ? PKTINFO_ADDR : 0)) * 4
+  for (let i = 0; i < length; i++) into[i] = bytes[from + i]
+  return length
 }
 
 /**

@@ -29,6 +29,9 @@ import {
   messageLength,
   NAME_SIZE,
   nameLength,
+  namePort,
+  readControlAddress,
+  readNameAddress,
   replyControl,
   setControlLength,
   setNameLength,
@@ -133,6 +136,8 @@ export class Slab {
   readonly #headers: number
   readonly #vectors: number
   readonly #controls: number
+  /** In octets. */
+  readonly #names: number
   readonly #packets: number
 
   constructor(place: SlabPlace) {
@@ -149,6 +154,7 @@ export class Slab {
     this.#vectors = this.#headers + (slots * HEADER_SIZE) / 4
     this.#controls = this.#vectors + (slots * (VECTOR_SIZE + NAME_SIZE)) / 4
     this.#packets = packetsOffset(slots)
+    this.#names = headersOffset() + slots * (HEADER_SIZE + VECTOR_SIZE)
   }
 
   /** EMPTY, RECEIVED or SENDING. */
@@ -254,6 +260,22 @@ export class Slab {
   /** Octets of the answer in a slot; 0 = nothing to send. */
   responseLength(slot: number): number {
     return vectorLength(this.words, this.#vectors + slot * (VECTOR_SIZE / 4))
+  }
+
+  /** Copies the address that a slot's datagram came from. @returns its octets, 4 or 16 */
+  readClient(slot: number, into: Uint8Array): number {
+    return readNameAddress(this.bytes, this.#names + slot * NAME_SIZE, into)
+  }
+
+  clientPort(slot: number): number {
+    return namePort(this.bytes, this.#names + slot * NAME_SIZE)
+  }
+
+  /** Copies the address that a slot's datagram was sent to, which a socket bound to all addresses is told. @returns its octets, 0 if it is not known */
+  readLocal(slot: number, into: Uint8Array): number {
+    const header = this.#headers + slot * (HEADER_SIZE / 4)
+    if (controlLength(this.words, header) === 0) return 0
+    return readControlAddress(this.bytes, this.words, this.#controls + slot * (CONTROL_SIZE / 4), into)
   }
 
   /** All are answered: from here on a successor would send. */

@@ -7,7 +7,20 @@
 import { createServer, type ListenOptions, type Server, type Socket } from 'node:net'
 
 /** Answers `packet[start, start + length)` in place; `capacity` octets may be written. @returns length; 0 = no answer */
-export type MessageHandler = (packet: Uint8Array, start: number, length: number, capacity: number) => number
+export type MessageHandler = (
+  packet: Uint8Array,
+  start: number,
+  length: number,
+  capacity: number,
+  origin: MessageOrigin,
+) => number
+
+/** Where a message came from. */
+export interface MessageOrigin {
+  /** What listen() was given. */
+  readonly id: number
+  readonly socket: Socket
+}
 
 /** Bounds of a stream server. */
 export interface StreamLimits {
@@ -56,8 +69,7 @@ const QUIET_MS = 20
 const CLOSE_MAX_MS = 300
 const NOTHING = Buffer.alloc(0)
 
-interface Connection {
-  readonly socket: Socket
+interface Connection extends MessageOrigin {
   readonly client: string
   /** Octets that arrived and are not answered yet; at most what one read brought, and one unfinished message. */
   input: Buffer
@@ -77,7 +89,7 @@ export class StreamServer {
   readonly #handle: MessageHandler
   readonly #limits: StreamLimits
   readonly #events: StreamEvents
-  readonly #servers: Server[] = []
+  readonly #servers = new Map<number, Server>()
   /** In order of the last sign of life, the longest idle first. */
   readonly #connections = new Set<Connection>()
   readonly #perClient = new Map<string, number>()
@@ -97,9 +109,12 @@ export class StreamServer {
     return this.#connections.size
   }
 
-  /** Starts to accept on an address or a listening descriptor. @throws the system's error, with its code */
-  async listen(where: ListenOptions): Promise<void> {
-    const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#accept(socket))
+  /**
+   * Starts to accept on an address or a listening descriptor.
+   * @param id  that the handler gets with each message   @throws the system's error, with its code
+   */
+  async listen(where: ListenOptions, id = 0): Promise<void> {
+    const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#accept(socket, id))
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject)
       server.listen(where, () => {
@@ -109,13 +124,27 @@ export class StreamServer {
         resolve()
       })
     })
-    this.#servers.push(server)
+    this.#servers.set(id, server)
+  }
+
+  /** Ids that are listened on. */
+  get listening(): readonly number[] {
+    return [...this.#servers.keys()]
+  }
+
+  /** Accepts what waits, then no more there; connections go on until they have been idle. */
+  async unlisten(id: number): Promise<void> {
+    const server = this.#servers.get(id)
+    if (server === undefined) return
+    this.#servers.delete(id)
+    await pause(QUIET_MS)
+    server.close()
   }
 
   /** Accepts what waits, answers what has arrived, closes everything: 0.4 s at most. */
   async stop(): Promise<void> {
     await pause(QUIET_MS)
-    for (const server of this.#servers) server.close()
+    for (const server of this.#servers.values()) server.close()
     await pause(QUIET_MS)
     for (const connection of this.#connections) this.#finish(connection)
     const deadline = performance.now() + CLOSE_MAX_MS
@@ -124,7 +153,7 @@ export class StreamServer {
     clearInterval(this.#sweeper)
   }
 
-  #accept(socket: Socket): void {
+  #accept(socket: Socket, id: number): void {
     const client = socket.remoteAddress ?? ''
     const ofClient = this.#perClient.get(client) ?? 0
     if (ofClient >= this.#limits.connectionsPerClient || !this.#makeRoom()) {
@@ -135,6 +164,7 @@ export class StreamServer {
     }
     this.#events.accepted()
     const connection: Connection = {
+      id,
       socket,
       client,
       input: NOTHING,
@@ -235,7 +265,7 @@ export class StreamServer {
       let answer = 0
       if (length >= MESSAGE_MIN) {
         frame.copy(output, gathered + PREFIX, PREFIX)
-        answer = this.#handle(output, gathered + PREFIX, length, MESSAGE_MAX)
+        answer = this.#handle(output, gathered + PREFIX, length, MESSAGE_MAX, connection)
         this.#events.message(answer > 0)
       }
       if (answer <= 0 || answer > MESSAGE_MAX) continue

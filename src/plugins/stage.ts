@@ -2,6 +2,7 @@
 
 import type { Query } from '../dns/question.ts'
 import type { Response } from '../dns/response.ts'
+import type { Request } from './plugin.ts'
 
 /** The name is not this plugin's business, or it falls through: ask the next one. */
 export const PASS = -1
@@ -13,10 +14,8 @@ export const AUTHORITATIVE = 0x1000
 /** One plugin of one block, over one index. */
 export interface Stage {
   readonly plugin: string
-  /** Holds the newest version for a batch. @returns a number that differs whenever an answer may differ */
+  /** Takes up the version that is held from now on (index/reader.ts, HeldRegion). @returns a number that differs whenever an answer may differ */
   beginBatch(): number
-  /** Holds nothing any more. */
-  endBatch(): void
   /** Names the memory that most messages will be in. Allocates: call it once. */
   setHome(packet: Uint8Array): void
   /**
@@ -28,4 +27,6 @@ export interface Stage {
    * @returns RCODE, | AUTHORITATIVE; or PASS or FAIL: the message is untouched then but for what lies behind the question
    */
   answer(query: Query, packet: Uint8Array, start: number, response: Response): number
+  /** As Plugin.describe(). Cold. */
+  describe?(request: Request, metadata: Map<string, () => string>): void
 }

@@ -1,9 +1,8 @@
-// From a query to its answer, in place: the one function that every transport calls. Hot: nothing is allocated, no strings.
-// Behaviour: Kubernetes DNS specification 1.1.0 as CoreDNS serves it, and the OKD 3.11 names where a zone has them.
+// From a query to its answer, in place: what every transport calls. Hot: nothing is allocated, no strings.
+// Routes a message to its block, lets the plugins that answer out of an index write the records (plugins/stage.ts), finishes the response, counts it.
+// A query that needs plugins on whole messages goes another way (chain-answer.ts).
 
-import { canonicalKey, readAddressLabel } from '../dns/address-label.ts'
-import { KEY_WORDS } from '../dns/key.ts'
-import { wireOfLabels } from '../dns/name.ts'
+import type { Plugins } from '../config/configuration.ts'
 import {
   DROP,
   HEADER_LENGTH,
@@ -13,13 +12,9 @@ import {
   OTHER_OPCODE,
   QUERY,
   Query,
-  readKey,
-  readName,
   readQuery,
-  sealKey,
 } from '../dns/question.ts'
 import {
-  appendSoa,
   BADVERS,
   bareHeader,
   beginResponse,
@@ -27,70 +22,59 @@ import {
   FORMERR,
   NOERROR,
   NOTIMP,
-  NXDOMAIN,
   REFUSED,
   Response,
   SERVFAIL,
 } from '../dns/response.ts'
 import { NO_ROW, ResponseCache } from '../dns/response-cache.ts'
-import { ZoneTable } from '../dns/zone-table.ts'
-import { appendAddress, appendRrset, firstTargetOffset, ROTATION_BITS } from '../index/append.ts'
-import {
-  ADDRESS_BELOW,
-  attachRegion,
-  blockFlags,
-  CANONICAL_BELOW,
-  entryBlock,
-  findRrset,
-  nameKeyWord,
-  nameLength,
-  nameMeta,
-  nameOctets,
-  nameWords,
-  type Region,
-  rootIsComplete,
-  rootSerial,
-  rootTrie,
-  rootVersion,
-  rrsetData,
-  WILDCARD_SERVICE,
-} from '../index/layout.ts'
-import { FIND_ALL_MAX, find, findAll } from '../index/lookup.ts'
-import { holdNewest, holdNothing } from '../index/reader.ts'
-import type { Answerer, AnswerSource } from './answerer.ts'
+import { FIND_ALL_MAX } from '../index/lookup.ts'
+import { Shuffle } from '../plugins/shuffle.ts'
+import { AUTHORITATIVE, FAIL, PASS } from '../plugins/stage.ts'
+import type { Answerer, AnswerSource, PeerReader } from './answerer.ts'
+import type { ChainAnswerer } from './chain-answer.ts'
+import { logClass } from './log-ring.ts'
+import { logsMetadata, QueryAccount } from './query-account.ts'
+import { type Listener, type Route, Router } from './router.ts'
 
 export type { Answerer, AnswerSource } from './answerer.ts'
 
-/** @throws LayoutError if the source's region is not an index */
-export function createAnswerer(source: AnswerSource, reader: number): Answerer {
-  return new IndexAnswerer(source, reader)
+/** Makes answerers of one source; one for each life of a worker. @throws LayoutError if a region of the source is no index */
+export type AnswererFactory = (reader: number) => Answerer
+
+/** Loads what the source's blocks need, and nothing else: most need no plugin on whole messages. */
+export async function prepareAnswerer(source: AnswerSource): Promise<AnswererFactory> {
+  if (!source.blocks.some(({ plugins }) => mayNeedChain(plugins))) return (reader) => createAnswerer(source, reader)
+  const { prepareChain } = await import('./chain-answer.ts')
+  const makeChain = await prepareChain(source)
+  return (reader) => new ServerAnswerer(source, reader, makeChain)
 }
 
-const TYPE_A = 1
-const TYPE_CNAME = 5
-const TYPE_SOA = 6
-const TYPE_AAAA = 28
+/** For a source whose blocks have nothing but plugins that answer in place. @throws LayoutError if a region of it is no index */
+export function createAnswerer(source: AnswerSource, reader: number): Answerer {
+  return new ServerAnswerer(source, reader, null)
+}
+
+/** Does a block with these plugins have any query that cannot be answered in place? */
+function mayNeedChain(plugins: Plugins): boolean {
+  const { rewrite, acl, header, local, view, metadata, whoami, template, any, nsid, dns64, chaos, loadbalance } =
+    plugins
+  const some = [rewrite, acl, header, local, view, metadata, whoami, template, any, nsid, dns64, chaos]
+  const weighs = loadbalance !== undefined && (loadbalance.policy === 'weighted' || loadbalance.prefer.length > 0)
+  return weighs || some.some((each) => each !== undefined) || logsMetadata(plugins)
+}
+
 const TYPE_IXFR = 251
 const TYPE_AXFR = 252
-const QNAME = HEADER_LENGTH // its offset in every message
 const UDP_LENGTH_MIN = 512
-const CNAME_LINKS_MAX = 11
-const UNDERSCORE = 0x5f
-const STAR = 0x2a
-const ENDPOINTS_LABEL = wireOfLabels(['_endpoints']).subarray(0, -1)
+/** UDP responses that belong to no block. */
+const BUFSIZE = 1232
 
-// What #locate() found.
-const MISSING = 0
-const EXISTS = 1 // with the block in #block, 0 for an empty non-terminal
-const ADDRESS = 2 // with the address in #address
-
-class IndexAnswerer implements Answerer {
-  private readonly region: Region
-  private readonly words: Int32Array
-  private readonly octets: Uint8Array
-  private readonly reader: number
-  private readonly zones: ZoneTable
-  private readonly bufsize: number
+class ServerAnswerer implements Answerer {
+  private readonly router: Router
+  private readonly chain: ChainAnswerer | null
+  private readonly account: QueryAccount
+  private listener: Listener
+  private listenerIndex = 0
   /** The query being answered: one of `prepared`, or `unprepared`. */
   private query = new Query()
   private readonly unprepared = this.query
@@ -101,61 +85,67 @@ class IndexAnswerer implements Answerer {
   private preparedPacket: Uint8Array
   private preparedCount = 0
   private preparedNext = 0
-  private readonly target = new Query()
   private readonly response = new Response()
-  private readonly links = new Int32Array(CNAME_LINKS_MAX)
-  private readonly address = new Uint8Array(16)
-  private readonly ancestor = new Query()
-  private readonly scratchWords = new Int32Array(KEY_WORDS)
-  private readonly scratch = new Uint8Array(this.scratchWords.buffer)
-  /** The memory that messages usually come in, and the same as words. */
+  private readonly shuffle = new Shuffle()
+  /** The memory that messages usually come in. */
   private home: Uint8Array
-  private homeWords: Int32Array
-  /** Never read: keeps reading ahead from being optimized away. */
-  touched = 0
   private cache: ResponseCache | undefined
-  private addressLength = 0
-  private block = 0
-  private trie = 0
-  private version = 0
-  private serial = 0
-  /** RCODE of a name that is missing. */
-  private missing = NXDOMAIN
-  private rotation = 0
+  /** What each stage said at the beginning of the last batch; all of it together is a version. */
+  private readonly stageVersions: Int32Array
+  private version = 1
+  private bufsize = BUFSIZE
+  /** Who wrote the response, as a place in the block's writers. */
+  private writer = 0
 
-  constructor(source: AnswerSource, reader: number) {
-    this.region = attachRegion(source.region)
-    this.words = this.region.words
-    this.octets = this.region.octets
-    this.reader = reader
-    this.zones = new ZoneTable(source.zones)
-    this.bufsize = source.bufsize
-    this.home = this.scratch
-    this.preparedPacket = this.scratch
-    this.homeWords = this.scratchWords
+  constructor(
+    source: AnswerSource,
+    reader: number,
+    makeChain: ((router: Router, reader: number) => ChainAnswerer) | null,
+  ) {
+    this.router = new Router(source, reader)
+    this.account = new QueryAccount(source, reader)
+    this.chain = makeChain === null ? null : makeChain(this.router, reader)
+    this.chain?.setAccount(this.account)
+    this.listener = this.router.listeners[0]
+    this.stageVersions = new Int32Array(this.router.stages.length)
+    this.home = new Uint8Array(0)
+    this.preparedPacket = this.home
   }
 
   setHome(packet: Uint8Array): void {
-    this.zones.setHome(packet)
+    this.router.setHome(packet)
     if (packet.byteOffset % 4 !== 0) return
     this.home = packet
-    this.homeWords = new Int32Array(packet.buffer, packet.byteOffset, packet.byteLength >> 2)
-    this.cache = new ResponseCache(packet, this.homeWords)
+    this.cache = new ResponseCache(packet, new Int32Array(packet.buffer, packet.byteOffset, packet.byteLength >> 2))
   }
 
-  beginBatch(): void {
+  setPeers(peers: PeerReader): void {
+    this.account.setPeers(peers)
+  }
+
+  beginBatch(listener = 0, ipv6 = 0): void {
     this.preparedCount = 0
     this.preparedNext = 0
-    const root = holdNewest(this.region, this.reader)
-    this.trie = root === 0 ? 0 : rootTrie(this.words, root)
-    this.version = root === 0 ? 0 : rootVersion(this.words, root)
-    // As int32: a number above 2^31 - 1 would be allocated.
-    this.serial = root === 0 ? 0 : rootSerial(this.words, root) | 0
-    this.missing = root !== 0 && rootIsComplete(this.words, root) ? NXDOMAIN : SERVFAIL
+    this.listenerIndex = listener
+    this.listener = this.router.listeners[listener]
+    const { regions, stages } = this.router
+    for (let i = 0; i < regions.length; i++) regions[i].hold()
+    for (let i = 0; i < stages.length; i++) {
+      const version = stages[i].beginBatch()
+      if (version === this.stageVersions[i]) continue
+      this.stageVersions[i] = version
+      this.version = (this.version + 1) & 0x3fffffff || 1
+    }
+    this.account.begin(ipv6)
   }
 
   endBatch(): void {
-    holdNothing(this.region, this.reader)
+    const { regions } = this.router
+    for (let i = 0; i < regions.length; i++) regions[i].release()
+  }
+
+  sent(): void {
+    this.account.end()
   }
 
   prepare(packet: Uint8Array, start: number, length: number): void {
@@ -167,7 +157,8 @@ class IndexAnswerer implements Answerer {
   }
 
   findPrepared(): void {
-    this.touched = this.trie === 0 ? 0 : findAll(this.words, this.trie, this.prepared, this.preparedCount)
+    const { clusters } = this.router
+    for (let i = 0; i < clusters.length; i++) clusters[i].findAll(this.prepared, this.preparedCount)
   }
 
   answer(packet: Uint8Array, start: number, length: number, capacity: number, stream: boolean): number {
@@ -178,49 +169,102 @@ class IndexAnswerer implements Answerer {
     // Kept responses are those of datagrams, and of any size that a datagram allows.
     const mayKeep = !stream && capacity >= UDP_LENGTH_MIN
     if (mayKeep && (isPrepared ? query.isKept : this.isKept(query, packet, start, length))) {
-      const kept = this.cache!.take(query.cacheRow, query.cacheTicket, start)
+      const kept = this.takeKept(query, packet, start, length)
       if (kept !== 0) return kept
       query.cacheRow = NO_ROW
     }
-    if (!isPrepared || query.isKept) this.readAndFind(query, packet, start, length)
-    const responseLength = this.answerRead(packet, start, capacity, stream)
+    if (!isPrepared || query.isKept) {
+      this.read(query, packet, start, length)
+      if (query.route >= 0) this.router.routes[query.route].block.cluster?.findOne(query)
+    }
+    if (query.verdict !== QUERY) return this.reject(query.verdict, packet, start, length, capacity, stream)
+    const route = query.route < 0 ? null : this.router.routes[query.route]
+    if (
+      this.listener.hasViews ||
+      (route !== null && route.block.mayNeedChain && route.block.needsChain(query, packet, start))
+    ) {
+      return this.chain!.answer(this.listener, query, packet, start, length, capacity, stream)
+    }
+    const responseLength =
+      route === null ? this.refuse(packet, start, capacity) : this.answerRoute(route, packet, start, capacity, stream)
+    const group = route === null ? this.listener.source.droppedGroup : route.group
+    const { account } = this
+    const rcode = packet[start + 3] & 0x0f
+    if (group >= 0)
+      account.count(
+        group,
+        stream ? 1 : 0,
+        query.type,
+        length,
+        query.dnssecOk ? 1 : 0,
+        rcode,
+        this.writer,
+        responseLength,
+      )
+    if (route !== null && (route.block.logMask & logClass(rcode, this.response.answerCount)) !== 0) {
+      account.log(route, query, packet, start, length, responseLength, stream, rcode)
+    }
     // One record: several addresses begin with another one each time.
-    if (mayKeep && query.cacheRow !== NO_ROW && query.verdict === QUERY && this.response.answerCount <= 1) {
-      this.cache!.keep(query.cacheRow, query.cacheTicket, start, responseLength)
+    if (mayKeep && query.cacheRow !== NO_ROW && route !== null && this.response.answerCount <= 1) {
+      const detail = query.type | (rcode << 16) | (this.writer << 20) | (query.dnssecOk ? 1 << 28 : 0)
+      this.cache!.keep(
+        query.cacheRow,
+        query.cacheTicket,
+        start,
+        responseLength,
+        detail,
+        (query.udpSize << 16) | route.number,
+      )
     }
     return responseLength
   }
 
-  /** Answers `query`, which has been read and looked up. */
-  private answerRead(packet: Uint8Array, start: number, capacity: number, stream: boolean): number {
+  /** Answers `query`, which has been read and looked up, by the plugins of its block. */
+  private answerRoute(route: Route, packet: Uint8Array, start: number, capacity: number, stream: boolean): number {
     const { response, query } = this
-    if (query.verdict !== QUERY) return this.reject(query.verdict, packet, start, capacity)
+    const { block } = route
+    this.bufsize = block.bufsize
+    this.writer = 0
     beginResponse(response, query, start, this.sizeLimit(capacity, stream))
+    if (query.type === TYPE_AXFR || query.type === TYPE_IXFR) return this.end(packet, REFUSED, false)
+    const { stages } = block
+    for (let i = 0; i < stages.length; i++) {
+      const result = stages[i].answer(query, packet, start, response)
+      if (result === PASS) continue
+      if (result === FAIL) return this.fail(packet, start, capacity, SERVFAIL)
+      this.writer = block.stageWriters[i]
+      return this.finish(route, packet, start, result)
+    }
+    if (block.forwards) return this.fail(packet, start, capacity, REFUSED)
+    this.account.fail(block, query, packet, start, SERVFAIL, block.noNextPlugin)
+    return this.fail(packet, start, capacity, block.stages.length === 0 ? REFUSED : SERVFAIL)
+  }
 
-    const { type, zone } = query
-    if (type === TYPE_AXFR || type === TYPE_IXFR || zone < 0) return this.end(packet, REFUSED, false)
-    if (this.trie === 0) return this.negative(packet, zone, SERVFAIL)
+  private finish(route: Route, packet: Uint8Array, start: number, result: number): number {
+    const { response, query } = this
+    const { block } = route
+    const rcode = result & 0x0f
+    if (rcode === NOERROR && response.answerCount > 0) {
+      if (block.isMinimal) this.minimize(packet)
+      else if (block.shuffles && response.answerCount > 1)
+        this.shuffle.shuffle(response.view(packet), start + query.questionEnd, response.answerCount)
+    }
+    return this.end(packet, rcode, (result & AUTHORITATIVE) !== 0)
+  }
 
-    const located = this.locate(query, zone)
-    if (located === MISSING) return this.negative(packet, zone, this.missing)
-    if (located === ADDRESS) return this.answerAddress(packet, zone)
-    if (type === TYPE_SOA && query.labelCount === this.zones.labelCount(zone)) {
-      if (appendSoa(response, packet, this.zoneOffset(zone), this.zones.ttl(zone), this.serial))
-        response.answerCount = 1
-      return this.end(packet, NOERROR, true)
+  /** Plugin minimal: a positive answer without authority and additional sections. */
+  private minimize(packet: Uint8Array): void {
+    const { response, query } = this
+    const view = response.view(packet)
+    let at = response.start + query.questionEnd
+    for (let record = response.answerCount; record > 0; record--) {
+      while (view.getUint8(at) !== 0 && view.getUint8(at) < 0xc0) at += view.getUint8(at) + 1
+      at += view.getUint8(at) === 0 ? 1 : 2
+      at += 10 + view.getUint16(at + 8)
     }
-    const { block } = this
-    if (block === 0) return this.negative(packet, zone, NOERROR)
-    const rrset = findRrset(this.words, block, type)
-    if (rrset !== 0) {
-      this.append(packet, rrset, QNAME)
-      return this.end(packet, NOERROR, true)
-    }
-    if (type === TYPE_A || type === TYPE_AAAA) {
-      const cname = findRrset(this.words, block, TYPE_CNAME)
-      if (cname !== 0) return this.chase(packet, zone, cname)
-    }
-    return this.negative(packet, zone, NOERROR)
+    response.at = at
+    response.authorityCount = 0
+    response.additionalCount = 0
   }
 
   malformed(packet: Uint8Array, start: number, length: number): number {
@@ -236,8 +280,8 @@ class IndexAnswerer implements Answerer {
     this.query = this.unprepared
     const verdict = readQuery(this.query, packet, start, length)
     if (this.query.questionEnd === 0) return verdict === DROP ? 0 : bareHeader(packet, start, SERVFAIL)
-    beginResponse(this.response, this.query, start, length)
-    return this.end(packet, SERVFAIL, false)
+    this.bufsize = BUFSIZE
+    return this.fail(packet, start, length, SERVFAIL)
   }
 
   private isNextPrepared(packet: Uint8Array, start: number): boolean {
@@ -246,12 +290,40 @@ class IndexAnswerer implements Answerer {
     return this.preparedStart[preparedNext] === start
   }
 
-  private reject(verdict: number, packet: Uint8Array, start: number, capacity: number): number {
+  private reject(
+    verdict: number,
+    packet: Uint8Array,
+    start: number,
+    length: number,
+    capacity: number,
+    stream: boolean,
+  ): number {
     if (verdict === DROP) return 0
     if (verdict === OTHER_OPCODE) return bareHeader(packet, start, NOTIMP)
     if (verdict === MALFORMED) return bareHeader(packet, start, FORMERR)
+    const { listener, query } = this
+    if (verdict === OTHER_CLASS && listener.takesAnyClass && this.chain !== null) {
+      return this.chain.answer(listener, query, packet, start, length, capacity, stream)
+    }
+    const rcode = verdict === OTHER_EDNS ? BADVERS : verdict === OTHER_CLASS ? REFUSED : SERVFAIL
+    this.bufsize = BUFSIZE
+    const responseLength = this.fail(packet, start, capacity, rcode)
+    const group = listener.source.droppedGroup
+    if (group >= 0)
+      this.account.count(group, stream ? 1 : 0, query.type, length, query.dnssecOk ? 1 : 0, rcode, 0, responseLength)
+    return responseLength
+  }
+
+  private refuse(packet: Uint8Array, start: number, capacity: number): number {
+    this.bufsize = BUFSIZE
+    this.writer = 0
+    return this.fail(packet, start, capacity, REFUSED)
+  }
+
+  /** The question with an RCODE and nothing else. */
+  private fail(packet: Uint8Array, start: number, capacity: number, rcode: number): number {
     beginResponse(this.response, this.query, start, capacity)
-    return this.end(packet, verdict === OTHER_EDNS ? BADVERS : verdict === OTHER_CLASS ? REFUSED : SERVFAIL, false)
+    return this.end(packet, rcode, false)
   }
 
   private sizeLimit(capacity: number, stream: boolean): number {
@@ -266,226 +338,46 @@ class IndexAnswerer implements Answerer {
     return endResponse(this.response, this.query, packet, rcode, authoritative, this.bufsize)
   }
 
-  /** NXDOMAIN, NODATA (NOERROR) and SERVFAIL of a zone: its SOA in authority. */
-  private negative(packet: Uint8Array, zone: number, rcode: number): number {
-    const { response, zones } = this
-    if (appendSoa(response, packet, this.zoneOffset(zone), zones.ttl(zone), this.serial)) response.authorityCount = 1
-    return this.end(packet, rcode, true)
-  }
-
-  /** Where the zone's name begins in the message, inside QNAME. */
-  private zoneOffset(zone: number): number {
-    return QNAME + this.query.nameLength - this.zones.nameLength(zone)
-  }
-
-  /** Steps of the golden ratio, not of 1: clients that ask for A and AAAA in turn would see every second rotation only. */
-  private nextRotation(): number {
-    this.rotation = (this.rotation + 1) | 0
-    return Math.imul(this.rotation, 0x9e3779b1) >>> (32 - ROTATION_BITS)
-  }
-
   /** Is the response to this very message kept? */
   private isKept(query: Query, packet: Uint8Array, start: number, length: number): boolean {
     query.isKept = false
     query.cacheRow = NO_ROW
     const { cache } = this
-    if (cache === undefined || packet !== this.home || (start & 3) !== 0 || this.version === 0) return false
-    query.isKept = cache.look(start, length, this.version)
+    if (cache === undefined || packet !== this.home || (start & 3) !== 0) return false
+    query.isKept = cache.look(start, length, this.version, this.listenerIndex)
     query.cacheRow = cache.row
     query.cacheTicket = cache.ticket
-    if (query.isKept) query.zone = -1 // nothing to find
+    if (query.isKept) query.stage = -1 // nothing to find
     return query.isKept
   }
 
-  private readAndFind(query: Query, packet: Uint8Array, start: number, length: number): void {
-    this.read(query, packet, start, length)
-    query.entry = query.zone < 0 || this.trie === 0 ? 0 : this.find(query)
+  private takeKept(query: Query, packet: Uint8Array, start: number, length: number): number {
+    const cache = this.cache!
+    const kept = cache.take(query.cacheRow, query.cacheTicket, start)
+    if (kept === 0) return 0
+    const { account } = this
+    if (account.isIdle) return kept
+    const { detail, origin } = cache
+    const route = this.router.routes[origin & 0xffff]
+    const rcode = (detail >> 16) & 0x0f
+    const dnssecOk = (detail >> 28) & 1
+    if (route.group >= 0)
+      account.count(route.group, 0, detail & 0xffff, length, dnssecOk, rcode, (detail >> 20) & 0xff, kept)
+    const answerCount = (packet[start + 6] << 8) | packet[start + 7]
+    if ((route.block.logMask & logClass(rcode, answerCount)) !== 0)
+      account.logKept(route, packet, start, length, kept, dnssecOk, origin >>> 16)
+    return kept
   }
 
-  /** Reads the message: verdict, question, zone, key. */
+  /** Reads the message: verdict, question, route, and where the cluster's index is to be searched. */
   private read(query: Query, packet: Uint8Array, start: number, length: number): void {
+    query.route = -1
     query.zone = -1
     query.verdict = readQuery(query, packet, start, length)
-    if (query.verdict === QUERY) this.readKeyAt(query, packet, start + QNAME)
+    if (query.verdict !== QUERY || this.listener.hasViews) return
+    const route = this.listener.route(query, packet, start)
+    if (route === null) return
+    query.route = route.number
+    route.block.cluster?.prepare(query, packet, start)
   }
-
-  /** Zone and key of the name that has been read at packet[start..]. */
-  private readKeyAt(query: Query, packet: Uint8Array, start: number): void {
-    const zone = this.zones.find(query, packet, start)
-    query.zone = zone
-    if (zone < 0) return
-    const length = query.nameLength - this.zones.nameLength(zone)
-    if (packet === this.home && (start & 3) === 0) readKey(query, this.homeWords, start >> 2, zone, length)
-    else if (packet === this.octets) readKey(query, this.words, start >> 2, zone, length)
-    else {
-      const { scratch } = this
-      for (let i = 0; i < length; i++) scratch[i] = packet[start + i]
-      readKey(query, this.scratchWords, 0, zone, length)
-    }
-  }
-
-  private find(name: Query): number {
-    return find(this.words, this.trie, name.hash, name.meta, name.keyWords)
-  }
-
-  private append(packet: Uint8Array, rrset: number, owner: number): void {
-    const { zones, query } = this
-    appendRrset(this.response, packet, this.region, zones, rrset, this.nextRotation(), owner, zones.ttl(query.zone))
-  }
-
-  /** What there is at a name whose entry has been looked up. */
-  private locate(name: Query, zone: number): number {
-    if (name.entry !== 0) {
-      this.block = entryBlock(this.words, name.entry)
-      return EXISTS
-    }
-    return this.zones.synthesizes(zone) ? this.synthesize(name, zone) : MISSING
-  }
-
-  /** A name that is not in the index but follows from one that is: Pods by address, sources of synthesis. */
-  private synthesize(name: Query, zone: number): number {
-    const labelsLeft = name.labelCount - this.zones.labelCount(zone)
-    if (labelsLeft === 3 && this.zones.hasPods(zone) && isPodLabel(name, labelsLeft - 1)) return this.locatePod(name)
-    return this.zones.hasWildcards(zone) ? this.locateWildcard(name, labelsLeft) : MISSING
-  }
-
-  /** The source of synthesis of the closest ancestor that has one. */
-  private locateWildcard(name: Query, labelsLeft: number): number {
-    const { words, ancestor } = this
-    const { key, labelStart } = name
-    let underscored = 0
-    while (underscored < labelsLeft && key[labelStart[underscored] + 1] === UNDERSCORE) underscored++
-    for (let label = 1; label <= labelsLeft; label++) {
-      ancestor.key[0] = 1
-      ancestor.key[1] = STAR
-      this.readAncestor(name, label, 2)
-      const entry = this.find(ancestor)
-      if (entry === 0) continue
-      this.block = entryBlock(words, entry)
-      const isOfService = (blockFlags(words, this.block) & WILDCARD_SERVICE) !== 0
-      if (isOfService && (underscored >= label || isEndpointsLabel(name, label - 1))) continue
-      return EXISTS
-    }
-    return MISSING
-  }
-
-  /** Makes in `ancestor` the key of what is in its first `to` octets, and of `name` from `label` on. */
-  private readAncestor(name: Query, label: number, to: number): void {
-    const { ancestor } = this
-    const length = name.meta & 0xffff
-    for (let from = name.labelStart[label]; from < length; from++) ancestor.key[to++] = name.key[from]
-    sealKey(ancestor, name.meta >>> 16, to)
-  }
-
-  private locatePod(name: Query): number {
-    const { words, address, ancestor } = this
-    this.readAncestor(name, 1, 0)
-    const entry = this.find(ancestor)
-    const block = entry === 0 ? 0 : entryBlock(words, entry)
-    if (block === 0) return MISSING
-    const flags = blockFlags(words, block)
-    if ((flags & (ADDRESS_BELOW | CANONICAL_BELOW)) === 0) return MISSING
-    this.addressLength = readAddressLabel(name.key, 1, name.labelStart[1], address)
-    if (this.addressLength === 0) return MISSING
-    if ((flags & ADDRESS_BELOW) !== 0) return ADDRESS
-    canonicalKey(address, this.addressLength, name, ancestor)
-    const known = this.find(ancestor)
-    if (known === 0) return MISSING
-    this.block = entryBlock(words, known)
-    return EXISTS
-  }
-
-  private answerAddress(packet: Uint8Array, zone: number): number {
-    const { query, response } = this
-    if (query.type !== (this.addressLength === 4 ? TYPE_A : TYPE_AAAA)) return this.negative(packet, zone, NOERROR)
-    appendAddress(response, packet, this.address, this.addressLength, QNAME, this.zones.ttl(zone))
-    return this.end(packet, NOERROR, true)
-  }
-
-  /**
-   * A or AAAA at a CNAME: the chain, as far as this server knows it, and the records at its end. A chain that ends inside the
-   * zone without such a record is NODATA without a CNAME; in a zone with OKD names the CNAMEs stay, with the RCODE of the end.
-   */
-  private chase(packet: Uint8Array, zone: number, cname: number): number {
-    const { response, query, target, words, octets, links, zones } = this
-    const begin = response.at
-    const ttl = zones.ttl(zone)
-    let owner = QNAME
-    for (let link = 0; ; link++) {
-      const name = words[rrsetData(cname)]
-      if (link === CNAME_LINKS_MAX || this.closesLoop(name, link)) return this.brokenChain(packet, zone, begin, NOERROR)
-      links[link] = name
-      appendRrset(response, packet, this.region, zones, cname, 0, owner, ttl)
-      if (response.truncated) return this.end(packet, NOERROR, true)
-      owner = firstTargetOffset()
-      const from = nameOctets(name)
-      readName(target, octets, from, from + nameLength(words, name))
-      this.readKeyAt(target, octets, from)
-      if (target.zone < 0) return this.end(packet, NOERROR, true)
-      if (target.zone === zone && isBelow(target, query)) return this.brokenChain(packet, zone, begin, NOERROR)
-      target.entry = this.find(target)
-      const located = this.locate(target, target.zone)
-      if (located === ADDRESS && (query.type === TYPE_A ? 4 : 16) === this.addressLength) {
-        appendAddress(response, packet, this.address, this.addressLength, owner, ttl)
-        return this.end(packet, NOERROR, true)
-      }
-      const block = located === EXISTS ? this.block : 0
-      const rrset = block === 0 ? 0 : findRrset(words, block, query.type)
-      if (rrset !== 0) {
-        this.append(packet, rrset, owner)
-        return this.end(packet, NOERROR, true)
-      }
-      cname = block === 0 ? 0 : findRrset(words, block, TYPE_CNAME)
-      if (cname !== 0) continue
-      const isUnknown = located === MISSING && this.missing === SERVFAIL
-      if (target.zone !== zone && !isUnknown) return this.end(packet, NOERROR, true)
-      return this.brokenChain(packet, zone, begin, located === MISSING ? this.missing : NOERROR)
-    }
-  }
-
-  private brokenChain(packet: Uint8Array, zone: number, begin: number, rcode: number): number {
-    const { response } = this
-    if (this.zones.keepsBrokenChains(zone)) return this.negative(packet, zone, rcode)
-    response.at = begin
-    response.answerCount = 0
-    return this.negative(packet, zone, rcode === SERVFAIL ? SERVFAIL : NOERROR)
-  }
-
-  /** Is `name`, target of link `link`, the target of an earlier link? */
-  private closesLoop(name: number, link: number): boolean {
-    const { links, words } = this
-    const last = nameWords(nameLength(words, name))
-    for (let i = 0; i < link; i++) {
-      if (nameMeta(words, name) !== nameMeta(words, links[i])) continue
-      let word = nameKeyWord(0)
-      while (word < last && words[name + word] === words[links[i] + word]) word++
-      if (word === last) return true
-    }
-    return false
-  }
-}
-
-/** Is `name` equal to `other`, or below it? Both lie in one zone. */
-function isBelow(name: Query, other: Query): boolean {
-  const label = name.labelCount - other.labelCount
-  if (label < 0) return false
-  const length = other.meta & 0xffff
-  const from = name.labelStart[label]
-  if ((name.meta & 0xffff) - from !== length) return false
-  for (let i = 0; i < length; i++) if (name.key[from + i] !== other.key[i]) return false
-  return true
-}
-
-function isPodLabel(name: Query, label: number): boolean {
-  const { key } = name
-  const at = name.labelStart[label]
-  return key[at] === 3 && key[at + 1] === 0x70 && key[at + 2] === 0x6f && key[at + 3] === 0x64
-}
-
-/** OKD: what stands left of `_endpoints` is about endpoints, never the Service itself. */
-function isEndpointsLabel(name: Query, label: number): boolean {
-  const { key } = name
-  const at = name.labelStart[label]
-  for (let i = 0; i < ENDPOINTS_LABEL.length; i++) if (key[at + i] !== ENDPOINTS_LABEL[i]) return false
-  return true
 }

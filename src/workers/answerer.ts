@@ -1,21 +1,104 @@
 // What every transport asks of whoever answers, and what that is made from. The one real answerer is in answer.ts.
 
+import type { Plugins } from '../config/configuration.ts'
 import type { ZoneConfig } from '../dns/zone-table.ts'
+import type { FileSource } from '../plugins/file.ts'
+import type { HostsSource } from '../plugins/hosts.ts'
+import type { ClusterSource } from '../plugins/kubernetes.ts'
+import type { CounterPlan } from './counters.ts'
 
 /** What an answerer is made from; plain data, so that it can be handed to a worker. */
 export interface AnswerSource {
-  readonly region: SharedArrayBuffer
-  readonly zones: readonly ZoneConfig[]
-  /** Largest UDP response, 512..4096. */
-  readonly bufsize: number
+  readonly listeners: readonly ListenerSource[]
+  readonly blocks: readonly BlockSource[]
+  /** Counters of all workers; null: nothing is counted. */
+  readonly counters: { readonly plan: CounterPlan; readonly memory: SharedArrayBuffer } | null
+  /** A ring of log lines for each worker, reader index by reader index; none: nothing is logged. */
+  readonly logs: readonly SharedArrayBuffer[]
 }
 
-/** Answers messages from one version of the index at a time. */
+/** What one scheme, address and port serves. */
+export interface ListenerSource {
+  /** Label of metrics: 'dns://:53'. */
+  readonly server: string
+  /** In file order; a zone comes more than once only if blocks have views. */
+  readonly zones: readonly ListenerZoneSource[]
+  /** Group of counters for what no block takes, -1 for none. */
+  readonly droppedGroup: number
+}
+
+export interface ListenerZoneSource {
+  /** Labels of the zone, lower case; [] is the root. */
+  readonly labels: readonly string[]
+  /** Index in AnswerSource.blocks. */
+  readonly block: number
+  /** Group of counters, -1: not counted. */
+  readonly group: number
+}
+
+/** One server block. */
+export interface BlockSource {
+  readonly plugins: Plugins
+  readonly cluster: ClusterSource | null
+  readonly hosts: HostsSource | null
+  readonly files: readonly FileSource[]
+  /** Largest UDP response, 512..4096. */
+  readonly bufsize: number
+  /** Labels `plugin` of its counters, in their order; the first is ''. */
+  readonly writers: readonly string[]
+}
+
+/** A source without a Corefile: one listener, one block with a cluster's names, nothing counted or logged. */
+export function plainSource(
+  region: SharedArrayBuffer,
+  zones: readonly ZoneConfig[],
+  bufsize: number,
+  plugins: Plugins = {},
+): AnswerSource {
+  return {
+    listeners: [
+      {
+        server: 'dns://:53',
+        zones: zones.map(({ labels }) => ({ labels, block: 0, group: -1 })),
+        droppedGroup: -1,
+      },
+    ],
+    blocks: [{ plugins, cluster: { region, zones }, hosts: null, files: [], bufsize, writers: [''] }],
+    counters: null,
+    logs: [],
+  }
+}
+
+/** Who sent a message, and to where; one object is filled again and again. */
+export class MessagePeers {
+  /** In network order; `clientLength` of them count. */
+  readonly client = new Uint8Array(16)
+  /** 4 or 16. */
+  clientLength = 4
+  clientPort = 0
+  readonly local = new Uint8Array(16)
+  localLength = 4
+  localPort = 0
+}
+
+/** A transport, asked for the peers of the message that is being answered: only when somebody wants to know. */
+export interface PeerReader {
+  readPeers(into: MessagePeers): void
+}
+
+/** Answers messages from one version of every index at a time. */
 export interface Answerer {
-  /** Holds the newest published version for the batch that follows. */
-  beginBatch(): void
+  /**
+   * Holds the newest published versions for the batch that follows.
+   * @param listener  index in AnswerSource.listeners   @param ipv6  1 for messages over IPv6, 0 over IPv4
+   */
+  beginBatch(listener?: number, ipv6?: number): void
   /** Holds nothing any more: before blocking. */
   endBatch(): void
+  /** All answers of the batch have been sent. */
+  sent(): void
+  /** Who is asked for the peers of messages. */
+  setPeers(peers: PeerReader): void
   /**
    * Names the memory that most messages will be in (a worker's slab); words of it are read four octets at a time where a
    * message begins at a multiple of 4. Allocates: call it once.

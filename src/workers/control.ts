@@ -13,6 +13,7 @@ const STATE = 0
 const HEARTBEAT = 1
 const STOP = 2
 const THREAD_ID = 3
+const GENERATION = 4
 const COUNTERS_OFFSET = 64
 
 /** States of a worker. Only a BUSY one is expected to show a new heartbeat. */
@@ -82,6 +83,22 @@ export class ControlBlock {
 
   set threadId(threadId: number) {
     Atomics.store(this.#words, THREAD_ID, threadId)
+  }
+
+  /** The assignment (pool.ts) that the worker goes by, by its number. */
+  get generation(): number {
+    return Atomics.load(this.#words, GENERATION)
+  }
+
+  set generation(generation: number) {
+    Atomics.store(this.#words, GENERATION, generation)
+    Atomics.notify(this.#words, GENERATION)
+  }
+
+  /** Settles when the worker goes by another assignment than `generation`. */
+  async generationAfter(generation: number): Promise<void> {
+    const waiting = Atomics.waitAsync(this.#words, GENERATION, generation)
+    await waiting.value
   }
 
   /** Whether the worker was told to finish. */

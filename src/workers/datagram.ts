@@ -4,7 +4,9 @@
 
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
 import { threadId } from 'node:worker_threads'
+import { parseAddress } from '../io/addresses.ts'
 import type { AnswerSource } from './answer.ts'
+import type { MessagePeers } from './answerer.ts'
 import {
   ANSWERED_COUNTER,
   ControlBlock,
@@ -15,14 +17,19 @@ import {
   WAITING,
 } from './control.ts'
 import { GuardedAnswerer } from './guard.ts'
+import type { Assigned } from './pool.ts'
 
 /** What a portable query worker is handed. */
 export interface DatagramTask {
   readonly worker: number
   readonly control: SharedArrayBuffer
-  readonly listen: readonly DatagramAddress[]
   readonly answererModule: string
+}
+
+/** What it is to do now. */
+export interface DatagramAssignment {
   readonly source: AnswerSource
+  readonly listen: readonly DatagramAddress[]
 }
 
 /** Where to listen. */
@@ -33,6 +40,10 @@ export interface DatagramAddress {
   /** Whether other sockets, of other workers or another process, share the port. */
   readonly shared: boolean
   readonly receiveBufferBytes: number
+  /** Never used for another address. */
+  readonly id: number
+  /** Index in AnswerSource.listeners. */
+  readonly listener: number
 }
 
 /** As in a slab: the octets a datagram may have, and an answer. */
@@ -40,7 +51,7 @@ const PACKET_CAPACITY = 4096
 const QUIET_MS = 20
 
 /** Opens and binds a datagram socket. @throws the system's error, with its code; nothing stays open */
-export async function openDatagramSocket(where: DatagramAddress): Promise<Socket> {
+export async function openDatagramSocket(where: Omit<DatagramAddress, 'id' | 'listener'>): Promise<Socket> {
   const socket = createSocket({
     type: where.family === 4 ? 'udp4' : 'udp6',
     ipv6Only: where.family === 6,
@@ -72,42 +83,130 @@ export async function prepare(answererModule: string): Promise<void> {
 }
 
 /** Serves until told to stop; then answers what has arrived and returns. */
-export default async function serveDatagrams(task: DatagramTask): Promise<void> {
+export default async function serveDatagrams(task: DatagramTask & Assigned<DatagramAssignment>): Promise<void> {
   const control = new ControlBlock(task.control, task.worker)
   control.threadId = threadId
-  const answerer = await GuardedAnswerer.load(task.answererModule, task.source, task.worker, control)
-  const sockets = await Promise.all(task.listen.map(openDatagramSocket))
-  for (const socket of sockets) {
-    socket.on('error', () => control.add(SEND_ERRORS_COUNTER, 1))
-    socket.on('message', (query, peer) => answerOne(socket, query, peer, answerer, control))
-  }
+  const server = await DatagramServer.open(task, control)
+  control.generation = task.assignment.generation
   control.state = WAITING
+  const changes = new Sequence()
+  task.port.on('message', (assignment: DatagramAssignment & { readonly generation: number }) => {
+    changes.add(async () => {
+      await server.change(assignment)
+      control.generation = assignment.generation
+    })
+  })
   await control.stopped()
+  await changes.done
   await new Promise((resolve) => setTimeout(resolve, QUIET_MS))
-  await Promise.all(sockets.map((socket) => new Promise<void>((resolve) => socket.close(resolve))))
+  await server.close()
+  task.port.close()
   control.state = STOPPED
 }
 
-function answerOne(
-  socket: Socket,
-  query: Buffer,
-  peer: RemoteInfo,
-  answerer: GuardedAnswerer,
-  control: ControlBlock,
-): void {
-  control.add(RECEIVED_COUNTER, 1)
-  // A buffer of its own: sending is not done when `send` returns.
-  const packet = Buffer.allocUnsafe(PACKET_CAPACITY)
-  query.copy(packet)
-  const length =
-    query.length > PACKET_CAPACITY
-      ? answerer.malformed(packet, 0, PACKET_CAPACITY)
-      : answerer.answer(packet, 0, query.length, PACKET_CAPACITY, false)
-  if (length <= 0 || length > PACKET_CAPACITY || peer.port === 0) {
-    control.add(SILENT_COUNTER, 1)
-    return
+/** One after another. */
+class Sequence {
+  done: Promise<void> = Promise.resolve()
+  add(work: () => Promise<void>): void {
+    this.done = this.done.then(work)
   }
-  socket.send(packet, 0, length, peer.port, peer.address, (error) => {
-    control.add(error ? SEND_ERRORS_COUNTER : ANSWERED_COUNTER, 1)
-  })
+}
+
+class DatagramServer {
+  readonly #module: string
+  readonly #control: ControlBlock
+  readonly #answerer: GuardedAnswerer
+  readonly #sockets = new Map<number, Socket>()
+  /** By id: what is served there, and its own address. */
+  #listen = new Map<number, DatagramAddress>()
+  #peer: RemoteInfo | undefined
+  #where: DatagramAddress | undefined
+
+  static async open(task: DatagramTask & Assigned<DatagramAssignment>, control: ControlBlock): Promise<DatagramServer> {
+    const { answererModule, assignment, worker } = task
+    const asked = { readPeers: (into: MessagePeers) => server.readPeers(into) }
+    const answerer = await GuardedAnswerer.load(answererModule, assignment.source, worker, control, asked)
+    const server = new DatagramServer(answererModule, control, answerer)
+    await server.#listenOn(assignment)
+    return server
+  }
+
+  constructor(module: string, control: ControlBlock, answerer: GuardedAnswerer) {
+    this.#module = module
+    this.#control = control
+    this.#answerer = answerer
+  }
+
+  async change(assignment: DatagramAssignment): Promise<void> {
+    await this.#answerer.change(this.#module, assignment.source)
+    await this.#listenOn(assignment)
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#sockets.values()].map(closed))
+  }
+
+  readPeers(into: MessagePeers): void {
+    if (this.#peer === undefined || this.#where === undefined) return
+    const client = parseAddress(this.#peer.address)!.octets
+    const local = parseAddress(this.#where.address)!.octets
+    into.client.set(client)
+    into.clientLength = client.length
+    into.clientPort = this.#peer.port
+    into.local.set(local)
+    into.localLength = local.length
+    into.localPort = this.#where.port
+  }
+
+  async #listenOn({ listen }: DatagramAssignment): Promise<void> {
+    this.#listen = new Map(listen.map((where) => [where.id, where]))
+    for (const [id, socket] of this.#sockets) {
+      if (this.#listen.has(id)) continue
+      this.#sockets.delete(id)
+      await closed(socket)
+    }
+    for (const where of listen) {
+      const { id } = where
+      if (this.#sockets.has(id)) continue
+      const socket = await openDatagramSocket(where)
+      this.#sockets.set(id, socket)
+      socket.on('error', () => this.#control.add(SEND_ERRORS_COUNTER, 1))
+      socket.on('message', (query, peer) => this.#answerOne(socket, id, query, peer))
+    }
+  }
+
+  #answerOne(socket: Socket, id: number, query: Buffer, peer: RemoteInfo): void {
+    const control = this.#control
+    const where = this.#listen.get(id)
+    if (where === undefined) return
+    control.add(RECEIVED_COUNTER, 1)
+    this.#peer = peer
+    this.#where = where
+    // A buffer of its own: sending is not done when `send` returns.
+    const packet = Buffer.allocUnsafe(PACKET_CAPACITY)
+    query.copy(packet)
+    const length =
+      query.length > PACKET_CAPACITY
+        ? this.#answerer.malformed(packet, 0, PACKET_CAPACITY)
+        : this.#answerer.answer(
+            packet,
+            0,
+            query.length,
+            PACKET_CAPACITY,
+            false,
+            where.listener,
+            where.family === 6 ? 1 : 0,
+          )
+    if (length <= 0 || length > PACKET_CAPACITY || peer.port === 0) {
+      control.add(SILENT_COUNTER, 1)
+      return
+    }
+    socket.send(packet, 0, length, peer.port, peer.address, (error) => {
+      control.add(error ? SEND_ERRORS_COUNTER : ANSWERED_COUNTER, 1)
+    })
+  }
+}
+
+function closed(socket: Socket): Promise<void> {
+  return new Promise((resolve) => socket.close(() => resolve()))
 }

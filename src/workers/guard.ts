@@ -3,43 +3,63 @@
 // (A query worker has no such guard: its loop holds nothing that a successor would not find in the slab.)
 
 import { parentPort } from 'node:worker_threads'
-import type { Answerer, AnswerSource, createAnswerer } from './answer.ts'
+import type { Answerer, AnswererFactory, AnswerSource, prepareAnswerer } from './answer.ts'
+import type { PeerReader } from './answerer.ts'
 import { BUSY, type ControlBlock, WAITING } from './control.ts'
 import type { FailureMessage } from './pool.ts'
 
 /** An answerer that reports exceptions to the main thread, answers SERVFAIL, and goes on with a fresh one. */
 export class GuardedAnswerer {
-  readonly #create: typeof createAnswerer
-  readonly #source: AnswerSource
   readonly #reader: number
   readonly #control: ControlBlock
+  readonly #peers: PeerReader
+  #create: AnswererFactory
   #answerer: Answerer
 
-  /** @param module  URL of a module with `createAnswerer` */
+  /**
+   * @param module  URL of a module with `prepareAnswerer`
+   * @param peers   is asked for the peers of the message being answered
+   */
   static async load(
     module: string,
     source: AnswerSource,
     reader: number,
     control: ControlBlock,
+    peers: PeerReader,
   ): Promise<GuardedAnswerer> {
-    const loaded: { createAnswerer: typeof createAnswerer } = await import(module)
-    return new GuardedAnswerer(loaded.createAnswerer, source, reader, control)
+    return new GuardedAnswerer(await load(module, source), reader, control, peers)
   }
 
-  constructor(create: typeof createAnswerer, source: AnswerSource, reader: number, control: ControlBlock) {
+  constructor(create: AnswererFactory, reader: number, control: ControlBlock, peers: PeerReader) {
     this.#create = create
-    this.#source = source
     this.#reader = reader
     this.#control = control
-    this.#answerer = create(source, reader)
+    this.#peers = peers
+    this.#answerer = this.#fresh()
+  }
+
+  /** Answers from another source from now on. */
+  async change(module: string, source: AnswerSource): Promise<void> {
+    this.#create = await load(module, source)
+    this.#answerer = this.#fresh()
   }
 
   /** As `Answerer.answer`, each message from the version that is newest at that moment. */
-  answer(packet: Uint8Array, start: number, length: number, capacity: number, stream: boolean): number {
+  answer(
+    packet: Uint8Array,
+    start: number,
+    length: number,
+    capacity: number,
+    stream: boolean,
+    listener: number,
+    ipv6: number,
+  ): number {
     this.#enter()
     try {
-      this.#answerer.beginBatch()
-      return this.#answerer.answer(packet, start, length, capacity, stream)
+      this.#answerer.beginBatch(listener, ipv6)
+      const responseLength = this.#answerer.answer(packet, start, length, capacity, stream)
+      this.#answerer.sent()
+      return responseLength
     } catch (error) {
       return this.#recover(error, packet, start, length)
     } finally {
@@ -74,7 +94,7 @@ export class GuardedAnswerer {
     const failure = error instanceof Error ? (error.stack ?? error.message) : String(error)
     const message: FailureMessage = { failure: failure.split('\n').slice(0, 2).join(' ') }
     parentPort?.postMessage(message)
-    this.#answerer = this.#create(this.#source, this.#reader)
+    this.#answerer = this.#fresh()
     try {
       this.#answerer.beginBatch()
       return this.#answerer.servfail(packet, start, length)
@@ -82,4 +102,15 @@ export class GuardedAnswerer {
       return 0
     }
   }
+
+  #fresh(): Answerer {
+    const answerer = this.#create(this.#reader)
+    answerer.setPeers(this.#peers)
+    return answerer
+  }
+}
+
+async function load(module: string, source: AnswerSource): Promise<AnswererFactory> {
+  const loaded: { prepareAnswerer: typeof prepareAnswerer } = await import(module)
+  return await loaded.prepareAnswerer(source)
 }

@@ -5,6 +5,7 @@
 // native code can abort the process, so only a worker that says it is BUSY and shows no heartbeat is a candidate.
 // Workers are otherwise told to stop, by a word in shared memory and by being woken.
 
+import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import { Piscina } from 'piscina'
 import { BUSY, type ControlBlock, STARTING } from './control.ts'
 
@@ -15,10 +16,20 @@ export interface PoolWorker {
   /** Structured-cloneable argument of the task, the same for every successor. */
   readonly task: unknown
   readonly control: ControlBlock
-  /** Called before each start and restart: what it returns is added to the task (descriptors made for one life). */
-  readonly fresh?: () => object
+  /**
+   * What the worker is to do now; asked for before each start and restart (`isFresh`), and when it changes.
+   * The task gets it as `assignment`, and later ones through `port`.
+   */
+  readonly assign: (isFresh: boolean) => object
   /** Gets the worker out of its wait after `control.stop()`. */
   readonly wake?: () => void
+}
+
+/** What a pool adds to a task. */
+export interface Assigned<Assignment> {
+  readonly assignment: Assignment & { readonly generation: number }
+  /** Later assignments; the worker sets its control block's `generation` when it goes by one. */
+  readonly port: MessagePort
 }
 
 /** What a worker's thread may post to the main thread: a failure it survived. */
@@ -36,6 +47,7 @@ const HUNG_MS = HUNG_LOOKS * WATCH_BUSY_MS
 const STOP_MS = 800
 const START_MAX_MS = 10_000
 const READY_POLL_MS = 2
+const GENERATION_POLL_MS = 50
 // A worker that dies before it was ever ready would die again: not at full speed, then.
 const FAILED_START_PAUSE_MS = 100
 const LOG_PERIOD_MS = 1000
@@ -47,6 +59,8 @@ interface Watched {
   heartbeat: number
   looks: number
   crashes: number
+  /** Of this life. */
+  port: MessagePort | undefined
   /** The task's promise, settled for good only when the worker was told to stop. */
   finished: Promise<void>
 }
@@ -57,6 +71,7 @@ export class WorkerPool {
   #watched: Watched[] = []
   readonly #log: (line: string) => void
   #watchdog: NodeJS.Timeout | undefined
+  #generation = 1
   #stopping = false
   #ended = false
   #startError: unknown
@@ -99,6 +114,7 @@ export class WorkerPool {
       heartbeat: -1,
       looks: 0,
       crashes: 0,
+      port: undefined,
       finished: Promise.resolve(),
     }))
     for (const watched of this.#watched) watched.finished = this.#keepRunning(watched)
@@ -121,6 +137,27 @@ export class WorkerPool {
     this.#watch()
   }
 
+  /** Has every worker go by what its `assign` says now. Settles when all do, those included that died over it and were replaced. */
+  async reassign(): Promise<void> {
+    const generation = ++this.#generation
+    for (const { worker, port } of this.#watched) {
+      port?.postMessage({ ...worker.assign(false), generation })
+      worker.wake?.()
+    }
+    await Promise.all(this.#watched.map(({ worker }) => this.#follows(worker, generation)))
+  }
+
+  async #follows({ control }: PoolWorker, generation: number): Promise<void> {
+    for (;;) {
+      const now = control.generation
+      if (now >= generation || this.#ended) return
+      await Promise.race([
+        control.generationAfter(now),
+        new Promise((resolve) => setTimeout(resolve, GENERATION_POLL_MS).unref()),
+      ])
+    }
+  }
+
   /** How often the `index`-th worker was replaced. */
   crashes(index: number): number {
     return this.#watched[index].crashes
@@ -140,6 +177,7 @@ export class WorkerPool {
     await Promise.race([Promise.all(this.#watched.map(({ finished }) => finished)), late])
     clearTimeout(timer)
     this.#ended = true
+    for (const { port } of this.#watched) port?.close()
     clearTimeout(this.#watchdog)
     await this.#pool.destroy()
   }
@@ -148,7 +186,13 @@ export class WorkerPool {
     const { worker } = watched
     for (;;) {
       try {
-        await this.#pool.run({ ...(worker.task as object), ...worker.fresh?.() })
+        const { port1, port2 } = new MessageChannel()
+        watched.port?.close()
+        watched.port = port1
+        const assignment = { ...worker.assign(true), generation: this.#generation }
+        const task = { ...(worker.task as object), assignment, port: port2 }
+        // The types of Piscina know a list of what browsers can transfer.
+        await this.#pool.run(task, { transferList: [port2] as never })
         return
       } catch (error) {
         const wasReady = worker.control.state !== STARTING

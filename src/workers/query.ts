@@ -3,12 +3,13 @@
 // Runs as one endless Piscina task. There is no `try` in it: an exception ends the task, the main thread logs the cause
 // and starts a successor at once on the same sockets and the same slab, which finishes the batch (see `resume`).
 
-import { threadId } from 'node:worker_threads'
+import { receiveMessageOnPort, threadId } from 'node:worker_threads'
 import { sendBatch } from '../io/batch.ts'
 import { EAGAIN, ECONNREFUSED, EINTR, isReady, writeWatch } from '../io/layouts.ts'
 import { clearEvent, WAIT_MAX_MS, waitForInput } from '../io/libc.ts'
 import { EMPTY, PACKET_CAPACITY, RECEIVED, Slab, type SlabPlace } from '../io/slab.ts'
-import type { Answerer, AnswerSource, createAnswerer } from './answer.ts'
+import type { Answerer, AnswererFactory, AnswerSource, prepareAnswerer } from './answer.ts'
+import type { MessagePeers } from './answerer.ts'
 import {
   ANSWERED_COUNTER,
   BATCHES_COUNTER,
@@ -23,6 +24,7 @@ import {
   WAITING,
 } from './control.ts'
 import { collectGarbage } from './garbage.ts'
+import type { Assigned } from './pool.ts'
 
 /** What a query worker is handed: numbers and shared memory, all owned by the main thread. */
 export interface QueryTask {
@@ -31,11 +33,31 @@ export interface QueryTask {
   readonly slab: SlabPlace
   /** eventfd that wakes the worker. */
   readonly event: number
-  readonly sockets: readonly number[]
-  /** URL of a module that exports `createAnswerer`. */
+  /** URL of a module that exports `prepareAnswerer`. */
   readonly answererModule: string
-  readonly source: AnswerSource
 }
+
+/** What it is to do now. */
+export interface QueryAssignment {
+  readonly source: AnswerSource
+  /** At most QUERY_SOCKETS_MAX. */
+  readonly sockets: readonly QuerySocket[]
+}
+
+/** A datagram socket of the worker's. */
+export interface QuerySocket {
+  readonly descriptor: number
+  /** Index in AnswerSource.listeners. */
+  readonly listener: number
+  /** 1 or 0. */
+  readonly ipv6: number
+  /** That it is bound to, in network order. */
+  readonly address: Uint8Array
+  readonly port: number
+}
+
+/** Sockets that a worker can watch, beside its eventfd. */
+export const QUERY_SOCKETS_MAX = 62
 
 // Full batches taken from one socket before the others and the eventfd get their turn.
 const ROUNDS_MAX = 16
@@ -53,37 +75,89 @@ export async function prepare(answererModule: string): Promise<void> {
 }
 
 /** Serves until told to stop; then drains its sockets and returns. Throws whatever answering throws. */
-export default async function serveQueries(task: QueryTask): Promise<void> {
-  const module: { createAnswerer: typeof createAnswerer } = await import(task.answererModule)
+export default async function serveQueries(task: QueryTask & Assigned<QueryAssignment>): Promise<void> {
+  const module: { prepareAnswerer: typeof prepareAnswerer } = await import(task.answererModule)
+  const { assignment, port } = task
   const control = new ControlBlock(task.control, task.worker)
   control.threadId = threadId
+  const create = await module.prepareAnswerer(assignment.source)
   collectGarbage()
   control.state = BUSY
-  const loop = new QueryLoop(task, control, module.createAnswerer(task.source, task.worker))
+  const loop = new QueryLoop(task, control)
+  loop.assign(assignment, create)
+  control.generation = assignment.generation
   loop.resume()
-  while (!control.stopping) loop.turn(WAIT_MAX_MS)
+  while (!control.stopping) {
+    loop.turn(WAIT_MAX_MS)
+    if (!loop.woken) continue
+    loop.woken = false
+    // A thread that never returns to its event loop asks for its messages.
+    for (let next = receiveMessageOnPort(port); next !== undefined; next = receiveMessageOnPort(port)) {
+      const { message }: { message: QueryAssignment & { readonly generation: number } } = next
+      control.state = WAITING
+      const create = await module.prepareAnswerer(message.source)
+      control.state = BUSY
+      loop.leave(message)
+      loop.assign(message, create)
+      control.generation = message.generation
+    }
+  }
   loop.drain()
+  port.close()
   control.state = STOPPED
 }
 
 class QueryLoop {
   readonly #slab: Slab
   readonly #control: ControlBlock
-  readonly #answerer: Answerer
   readonly #event: number
-  readonly #sockets: Int32Array
+  readonly #worker: number
+  #answerer!: Answerer
+  #sockets: readonly QuerySocket[] = []
+  /** The socket that the batch came from. */
+  #socket: QuerySocket | undefined
+  /** Somebody raised the eventfd. */
+  woken = false
 
-  constructor(task: QueryTask, control: ControlBlock, answerer: Answerer) {
+  constructor(task: QueryTask, control: ControlBlock) {
     this.#slab = new Slab(task.slab)
     this.#control = control
-    this.#answerer = answerer
-    answerer.setHome(this.#slab.bytes)
     this.#event = task.event
-    this.#sockets = Int32Array.from(task.sockets)
-    const watched = [...task.sockets, task.event]
+    this.#worker = task.worker
+  }
+
+  /** Answers what is queued on sockets that `next` has no more. */
+  leave(next: QueryAssignment): void {
+    const kept = new Set(next.sockets.map(({ descriptor }) => descriptor))
+    for (const socket of this.#sockets) if (!kept.has(socket.descriptor)) this.#serve(socket)
+    this.#answerer.endBatch()
+  }
+
+  /** Goes by `assignment` from now on. */
+  assign({ sockets }: QueryAssignment, create: AnswererFactory): void {
+    const slab = this.#slab
+    this.#answerer = create(this.#worker)
+    this.#answerer.setHome(slab.bytes)
+    this.#answerer.setPeers({ readPeers: (into) => this.#readPeers(into) })
+    this.#sockets = sockets
+    const watched = [...sockets.map(({ descriptor }) => descriptor), this.#event]
     watched.forEach((descriptor, index) => {
-      writeWatch(this.#slab.words, this.#slab.watchesWord, index, descriptor)
+      writeWatch(slab.words, slab.watchesWord, index, descriptor)
     })
+  }
+
+  #readPeers(into: MessagePeers): void {
+    const slab = this.#slab
+    const slot = slab.next
+    const socket = this.#socket!
+    into.clientLength = slab.readClient(slot, into.client)
+    into.clientPort = slab.clientPort(slot)
+    into.localLength = slab.readLocal(slot, into.local)
+    if (into.localLength === 0) {
+      into.local.set(socket.address)
+      into.localLength = socket.address.length
+    }
+    into.localPort = socket.port
   }
 
   /** Waits for datagrams and serves the sockets that have some. @returns 0 when the time passed and nothing came */
@@ -104,15 +178,20 @@ class QueryLoop {
     for (let index = 0; index < sockets.length; index++) {
       if (isReady(slab.words, slab.watchesWord, index)) this.#serve(sockets[index])
     }
-    if (isReady(slab.words, slab.watchesWord, sockets.length)) clearEvent(this.#event, slab.counterAddress)
+    if (isReady(slab.words, slab.watchesWord, sockets.length)) {
+      clearEvent(this.#event, slab.counterAddress)
+      this.woken = true
+    }
     return ready
   }
 
   // A batch that does not fill the slots has emptied the socket: no further call is needed to learn that.
-  #serve(socket: number): void {
+  #serve(socket: QuerySocket): void {
     const slab = this.#slab
+    const { descriptor, listener, ipv6 } = socket
+    this.#socket = socket
     for (let round = 0; round < ROUNDS_MAX; round++) {
-      const count = slab.receive(socket)
+      const count = slab.receive(descriptor)
       if (count <= 0) {
         // Refused: an ICMP error some answer earned; it is consumed by being reported.
         if (count !== -EAGAIN && count !== -EINTR && count !== -ECONNREFUSED) this.#fail()
@@ -121,7 +200,7 @@ class QueryLoop {
       this.#control.beat()
       this.#control.add(BATCHES_COUNTER, 1)
       this.#control.add(RECEIVED_COUNTER, count)
-      this.#answerer.beginBatch()
+      this.#answerer.beginBatch(listener, ipv6)
       if (count >= PREPARE_MIN) this.#prepare()
       this.#answer(0)
       if (count < slab.slots) return
@@ -147,6 +226,7 @@ class QueryLoop {
     this.#control.add(SILENT_COUNTER, silent)
     slab.startSending()
     this.#send(count - first - silent)
+    answerer.sent()
   }
 
   // A death in here is no single query's fault (the slab names none): the successor answers the batch one by one.
@@ -183,7 +263,10 @@ class QueryLoop {
       this.#send(slab.count - slab.sent)
       return
     }
-    this.#answerer.beginBatch()
+    const socket = this.#sockets.find(({ descriptor }) => descriptor === slab.socket)
+    if (socket === undefined) return slab.reset()
+    this.#socket = socket
+    this.#answerer.beginBatch(socket.listener, socket.ipv6)
     const culprit = slab.next
     if (culprit >= slab.count) {
       this.#answer(0)

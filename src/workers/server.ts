@@ -1,11 +1,12 @@
 // Serving, assembled: a transport, its workers, and how to stop them.
 
 import { SUPPORTED } from '../io/layouts.ts'
+import type { AnswerSource } from './answer.ts'
 import { ControlBlock, type Counters, createControl } from './control.ts'
 import { WorkerPool } from './pool.ts'
-import type { Listener, ServeOptions, Transport, TransportKind, TransportTask } from './transport.ts'
+import type { Bind, Listener, ServeOptions, Transport, TransportKind, TransportTask } from './transport.ts'
 
-export type { Listener, ServeOptions } from './transport.ts'
+export type { Bind, Listener, ServeOptions } from './transport.ts'
 
 const STREAM_MODULE = new URL('./stream.ts', import.meta.url).href
 
@@ -21,6 +22,11 @@ export interface WorkerStats extends Counters {
 export interface Serving {
   readonly transport: 'io' | 'dgram'
   readonly listeners: readonly Listener[]
+  /**
+   * Serves `binds` out of `source` from now on: what stays keeps its sockets, so that no query is lost. Settles when every worker has
+   * changed over, and nobody uses the source before any more. One at a time. @throws ListenError; everything is then as before
+   */
+  change(binds: readonly Bind[], source: AnswerSource): Promise<void>
   /** Answers what has arrived, then closes everything: well under a second. Once is enough. */
   stop(): Promise<void>
   /** Counters, read now. */
@@ -30,7 +36,7 @@ export interface Serving {
 /**
  * Binds, starts the workers, and returns once all of them serve.
  *
- * Reader indexes given to `createAnswerer`: query worker i has i, the stream worker has `options.workers`.
+ * Reader indexes given to answerers: query worker i has i, the stream worker has `options.workers`.
  *
  * @param meanwhile  work of the main thread that must be done before queries come, while the threads are starting
  * @throws ListenError for an address that cannot be had; what a worker threw if it cannot start; what `meanwhile` threw. Nothing
@@ -82,7 +88,14 @@ function running(
   let stopped: Promise<void> | undefined
   return {
     transport: transport.name,
-    listeners: transport.listeners,
+    get listeners() {
+      return transport.listeners
+    },
+    change: async (binds, source) => {
+      const closeOld = await transport.change(binds, source)
+      await Promise.all([query.reassign(), stream.reassign()])
+      closeOld()
+    },
     stop: () => {
       stopped ??= stopAll(transport, [query, stream])
       return stopped

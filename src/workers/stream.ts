@@ -2,8 +2,10 @@
 
 import type { ListenOptions } from 'node:net'
 import { threadId } from 'node:worker_threads'
-import { STREAM_LIMITS, type StreamLimits, StreamServer } from '../io/streams.ts'
+import { parseAddress } from '../io/addresses.ts'
+import { type MessageOrigin, STREAM_LIMITS, type StreamLimits, StreamServer } from '../io/streams.ts'
 import type { AnswerSource } from './answer.ts'
+import type { MessagePeers } from './answerer.ts'
 import {
   ANSWERED_COUNTER,
   CONNECTIONS_COUNTER,
@@ -17,16 +19,35 @@ import {
 } from './control.ts'
 import { collectGarbage } from './garbage.ts'
 import { GuardedAnswerer } from './guard.ts'
+import type { Assigned } from './pool.ts'
 
 /** What the stream worker is handed. */
 export interface StreamTask {
   readonly worker: number
   readonly control: SharedArrayBuffer
-  /** Listening descriptors, or addresses to listen on itself. They are the worker's: it closes them. */
-  readonly listen: readonly ListenOptions[]
   readonly answererModule: string
-  readonly source: AnswerSource
   readonly limits?: StreamLimits
+}
+
+/** What it is to do now. */
+export interface StreamAssignment {
+  readonly source: AnswerSource
+  readonly listeners: readonly StreamListener[]
+}
+
+/** Something to listen on. */
+export interface StreamListener {
+  /** Never used for another address. */
+  readonly id: number
+  /** Index in AnswerSource.listeners. */
+  readonly listener: number
+  /** 1 or 0. */
+  readonly ipv6: number
+  /** In network order. */
+  readonly address: Uint8Array
+  readonly port: number
+  /** A listening descriptor, which is the worker's from now on, or an address to listen on itself; null: it has been given. */
+  readonly listen: (ListenOptions & { readonly fd?: number }) | null
 }
 
 /** Loads what the task will need, before there is a socket to serve. */
@@ -35,27 +56,104 @@ export async function prepare(answererModule: string): Promise<void> {
 }
 
 /** Serves until told to stop; then answers what has arrived, closes everything and returns. */
-export default async function serveStreams(task: StreamTask): Promise<void> {
+export default async function serveStreams(task: StreamTask & Assigned<StreamAssignment>): Promise<void> {
+  const { port, assignment } = task
   const control = new ControlBlock(task.control, task.worker)
   control.threadId = threadId
   collectGarbage()
-  const answerer = await GuardedAnswerer.load(task.answererModule, task.source, task.worker, control)
-  const server = new StreamServer(
-    (packet, start, length, capacity) => answerer.answer(packet, start, length, capacity, true),
-    {
+  const worker = new StreamWorker(task, control)
+  await worker.begin(assignment)
+  control.generation = assignment.generation
+  control.state = WAITING
+  let changing = Promise.resolve()
+  port.on('message', (next: StreamAssignment & { readonly generation: number }) => {
+    changing = changing.then(async () => {
+      await worker.change(next)
+      control.generation = next.generation
+    })
+  })
+  await control.stopped()
+  await changing
+  await worker.stop()
+  port.close()
+  control.state = STOPPED
+}
+
+class StreamWorker {
+  readonly #task: StreamTask
+  readonly #control: ControlBlock
+  readonly #server: StreamServer
+  #answerer!: GuardedAnswerer
+  /** By id; those that are not listened on any more stay for the connections that are left. */
+  readonly #listeners = new Map<number, StreamListener>()
+  #origin: MessageOrigin | undefined
+
+  constructor(task: StreamTask, control: ControlBlock) {
+    this.#task = task
+    this.#control = control
+    const events = {
       accepted: () => control.add(CONNECTIONS_COUNTER, 1),
       refused: () => control.add(REFUSED_COUNTER, 1),
       timedOut: () => control.add(TIMEOUTS_COUNTER, 1),
-      message: (answered) => {
+      message: (answered: boolean) => {
         control.add(RECEIVED_COUNTER, 1)
         control.add(answered ? ANSWERED_COUNTER : SILENT_COUNTER, 1)
       },
-    },
-    task.limits ?? STREAM_LIMITS,
-  )
-  for (const where of task.listen) await server.listen(where)
-  control.state = WAITING
-  await control.stopped()
-  await server.stop()
-  control.state = STOPPED
+    }
+    this.#server = new StreamServer((...message) => this.#answer(...message), events, task.limits ?? STREAM_LIMITS)
+  }
+
+  async begin(assignment: StreamAssignment): Promise<void> {
+    const { answererModule, worker } = this.#task
+    const peers = { readPeers: (into: MessagePeers) => this.#readPeers(into) }
+    this.#answerer = await GuardedAnswerer.load(answererModule, assignment.source, worker, this.#control, peers)
+    await this.#listen(assignment)
+  }
+
+  async change(assignment: StreamAssignment): Promise<void> {
+    await this.#answerer.change(this.#task.answererModule, assignment.source)
+    await this.#listen(assignment)
+  }
+
+  async stop(): Promise<void> {
+    await this.#server.stop()
+  }
+
+  async #listen({ listeners, source }: StreamAssignment): Promise<void> {
+    const wanted = new Set(listeners.map(({ id }) => id))
+    const gone = this.#server.listening.filter((id) => !wanted.has(id))
+    for (const [id, before] of this.#listeners) {
+      // Connections of an address that is served no more have nobody to ask: the first listener answers them.
+      if (!wanted.has(id))
+        this.#listeners.set(id, { ...before, listener: Math.min(before.listener, source.listeners.length - 1) })
+    }
+    for (const listener of listeners) {
+      this.#listeners.set(listener.id, listener)
+      if (listener.listen === null || this.#server.listening.includes(listener.id)) continue
+      await this.#server.listen(listener.listen, listener.id)
+    }
+    await Promise.all(gone.map((id) => this.#server.unlisten(id)))
+  }
+
+  #answer(packet: Uint8Array, start: number, length: number, capacity: number, origin: MessageOrigin): number {
+    this.#origin = origin
+    const { listener, ipv6 } = this.#listeners.get(origin.id)!
+    return this.#answerer.answer(packet, start, length, capacity, true, listener, ipv6)
+  }
+
+  #readPeers(into: MessagePeers): void {
+    if (this.#origin === undefined) return
+    const { id, socket } = this.#origin
+    const { address, port } = this.#listeners.get(id)!
+    const client = parseAddress(socket.remoteAddress ?? '')?.octets ?? NO_ADDRESS
+    const local = parseAddress(socket.localAddress ?? '')?.octets ?? address
+    into.client.set(client)
+    into.clientLength = client.length
+    into.clientPort = socket.remotePort ?? 0
+    into.local.set(local)
+    into.localLength = local.length
+    into.localPort = port
+  }
 }
+
+const NO_ADDRESS = new Uint8Array(4)

@@ -2,23 +2,30 @@
 
 import type { AnswerSource } from './answer.ts'
 
-/** How to serve. */
-export interface ServeOptions {
-  /** IPv4 and IPv6 addresses as people write them; 0.0.0.0 and :: are every address of the machine. */
-  readonly addresses: readonly string[]
+/** One address to serve, over UDP and TCP. */
+export interface Bind {
+  /** IPv4 or IPv6 address as people write it; 0.0.0.0 and :: are every address of the machine. */
+  readonly address: string
   /** 1..65535; 0 = any free port, the same for all addresses. */
   readonly port: number
+  /** Index in AnswerSource.listeners: what is served there. */
+  readonly listener: number
+}
+
+/** How to serve. */
+export interface ServeOptions {
+  readonly binds: readonly Bind[]
   /** Query workers, 1..62. */
   readonly workers: number
   /** `io` = system calls in batches (Linux, koffi), `dgram` = portable, `auto` = the former where it works. */
   readonly transport: 'auto' | 'io' | 'dgram'
   /** Octets of the receive buffer of each datagram socket. */
   readonly receiveBufferBytes: number
-  /** Handed to `createAnswerer` in every worker. */
+  /** Handed to `prepareAnswerer` in every worker. */
   readonly answerSource: AnswerSource
   /** Takes one line at a time. */
   readonly log: (line: string) => void
-  /** URL of the module with `createAnswerer`; the server's own unless told otherwise. */
+  /** URL of the module with `prepareAnswerer`; the server's own unless told otherwise. */
   readonly answererModule?: string
 }
 
@@ -26,6 +33,8 @@ export interface ServeOptions {
 export interface Listener {
   readonly address: string
   readonly port: number
+  /** Index in AnswerSource.listeners. */
+  readonly listener: number
   /** Octets granted to each receive buffer; 0 = unknown. Linux counts double what it was asked for. */
   readonly receiveBufferBytes: number
 }
@@ -33,7 +42,7 @@ export interface Listener {
 /** A task for a pool: see `PoolWorker`. */
 export interface TransportTask {
   readonly task: object
-  readonly fresh?: () => object
+  readonly assign: (isFresh: boolean) => object
   readonly wake?: () => void
 }
 
@@ -46,6 +55,12 @@ export interface Transport {
   readonly streamTask: TransportTask
   /** Datagrams the kernel dropped because a worker's receive buffers were full. */
   receiveQueueDrops(worker: number): number
+  /**
+   * Opens what of `binds` is not open yet: assign() gives the new set from now on, with `source`.
+   * @returns closes what is not served any more: to be called when all workers have what assign() gave
+   * @throws ListenError; everything is then as before
+   */
+  change(binds: readonly Bind[], source: AnswerSource): Promise<() => void>
   /** Before the workers are told to stop: new clients are to go elsewhere. */
   quiesce(): void
   /** After the workers have stopped. */

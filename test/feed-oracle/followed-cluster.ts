@@ -11,6 +11,7 @@ import { LiveFeed } from '../../src/kube/live-feed.ts'
 import type { SchemaOptions } from '../../src/kube/schema.ts'
 import type { FeedOptions } from '../../src/kube/watch/messages.ts'
 import type { AnswerSource } from '../../src/workers/answer.ts'
+import { plainSource } from '../../src/workers/answerer.ts'
 import { KubeconfigFolder } from '../apiserver/kubeconfig.ts'
 import { type ApiServer, type ApiServerOptions, startApiServer } from '../apiserver/server.ts'
 import { type Content, checkMemory, contentOf } from '../index/region-walk.ts'
@@ -59,7 +60,7 @@ function createEngine(octets: number, schema: SchemaOptions): Engine {
     wildcards: i < 2 && (schema.zonal || schema.okd !== null),
     keepsBrokenChains: i < 2 && schema.okd !== null,
   }))
-  return { writer, index, source: { region: writer.region.buffer, zones, bufsize: 1232 } }
+  return { writer, index, source: plainSource(writer.region.buffer, zones, 1232) }
 }
 
 export class FollowedCluster {

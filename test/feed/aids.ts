@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 import type { TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { attachRegion, type Region } from '../../src/index/layout.ts'
+import type { Region } from '../../src/index/layout.ts'
 import { eachItem, ResourceStore } from '../../src/kube/list-merge.ts'
 import { LiveFeed } from '../../src/kube/live-feed.ts'
 import type { SchemaOptions } from '../../src/kube/schema.ts'
@@ -135,7 +135,7 @@ export class Follower {
     this.kubeconfig = parts.kubeconfig
     this.#options = options
     this.engine = newEngine(options)
-    this.#region = attachRegion(this.engine.engine.source.region)
+    this.#region = this.engine.engine.writer.region
     const connection = { kubeconfig: parts.kubeconfig, context: '' }
     const feedOptions = { ...OPTIONS, connection, ...options.feed }
     this.#resources = feedOptions.resources
@@ -247,7 +247,7 @@ export class Follower {
 
   /** A second index, made from nothing of what the API server has now. */
   #startAfresh(): Map<string, string> {
-    const { index, source } = newEngine(this.#options).engine
+    const { index, writer } = newEngine(this.#options).engine
     const { feed = {} } = this.#options
     const selection = { labelSelector: '', namespaceSelector: '', podNames: false, zones: false, ...feed }
     for (const resource of this.#resources) {
@@ -258,7 +258,7 @@ export class Follower {
       eachItem(items, (namespace, name, packed) => objects.set(namespace, name, packed))
     }
     index.flush(Date.now())
-    return publishedNames(attachRegion(source.region))
+    return publishedNames(writer.region)
   }
 
   #lastLines(): string {

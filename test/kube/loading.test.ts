@@ -12,6 +12,7 @@ import { ClusterIndex } from '../../src/kube/cluster-index.ts'
 import type { SchemaOptions } from '../../src/kube/schema.ts'
 import { readStateFile } from '../../src/kube/state-file.ts'
 import { type Answerer, createAnswerer } from '../../src/workers/answer.ts'
+import { plainSource } from '../../src/workers/answerer.ts'
 import { checkMemory, contentOf } from '../index/region-walk.ts'
 import { encodeQuery, FLAG, type Response, readResponse } from '../server/wire.ts'
 import { full, SERIAL, SERVER_ADDRESS, TestEngine } from '../workers/answer-engine.ts'
@@ -236,7 +237,7 @@ test('a state that was complete is not when it is read, until it is known again'
   await save(path, engine)
   const region = createRegion(REGION_OCTETS)
   const restored = readStateFile(path, FINGERPRINT, region)!
-  const answerer = createAnswerer({ ...engine.source, region: region.buffer }, 0)
+  const answerer = createAnswerer(plainSource(region.buffer, engine.source.blocks[0].cluster!.zones, 1232), 0)
   const packet = new Uint8Array(4096)
   const check = (none: string): void => {
     assert.equal(textOf(askIn(answerer, packet, 'none.a~')), none)

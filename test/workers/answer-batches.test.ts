@@ -8,6 +8,7 @@ import fc from 'fast-check'
 import { createRegion } from '../../src/index/layout.ts'
 import { IndexWriter } from '../../src/index/writer.ts'
 import { type Answerer, createAnswerer } from '../../src/workers/answer.ts'
+import { plainSource } from '../../src/workers/answerer.ts'
 import { anyQuery, encodeQuery, labels } from '../dns/messages.ts'
 import { OKD } from '../kube/schema-fixture.ts'
 import { encodeQuery as encodePlain, FLAG, readResponse } from '../server/wire.ts'
@@ -165,7 +166,7 @@ test('another packet at the offset of a prepared one is not mistaken for it', ()
 test('before anything is published: SERVFAIL with an SOA, prepared or not', () => {
   const region = createRegion(2 ** 20)
   const zone = { labels: ['cluster', 'local'], ttl: 5, pods: true, wildcards: true, keepsBrokenChains: true }
-  const answerer = createAnswerer({ region: region.buffer, zones: [zone], bufsize: 1232 }, 0)
+  const answerer = createAnswerer(plainSource(region.buffer, [zone], 1232), 0)
   const message = encodePlain({ name: full('web.a~'), type: 'A' })
   const packet = new Uint8Array(4096)
   const ask = (prepares: boolean): string => {

@@ -106,19 +106,20 @@ test('a message is kept when it is seen for the second time, and taken from the 
     packet.fill(0)
     packet.set(message)
     packet[1] = id
-    return cache.look(0, message.length, version)
+    return cache.look(0, message.length, version, 0)
   }
   assert.equal(look(1, 1), false)
   assert.equal(look(2, 1), false)
   const { row, ticket } = cache
   packet[2] |= 0x84
   packet[message.length] = 0x77
-  cache.keep(row, ticket, 0, message.length + 1)
+  cache.keep(row, ticket, 0, message.length + 1, 7, 8)
   assert.equal(look(3, 1), true)
   assert.equal(cache.take(cache.row, cache.ticket, 0), message.length + 1)
+  assert.deepEqual([cache.detail, cache.origin], [7, 8])
   assert.deepEqual([packet[1], packet[2] & 0x84, packet[message.length]], [3, 0x84, 0x77], 'its own id, the kept rest')
   assert.equal(look(4, 2), false, 'another version')
   assert.equal(cache.take(row, ticket, 0), 0, 'the row has been taken since')
-  cache.keep(row, ticket, 0, message.length)
+  cache.keep(row, ticket, 0, message.length, 7, 8)
   assert.equal(look(5, 1), false, 'a response that comes too late is not kept')
 })

@@ -7,17 +7,24 @@ import { type ServeOptions, startServing } from '../../src/workers/server.ts'
 
 const print = (value: object) => process.stdout.write(`${JSON.stringify(value)}\n`)
 
+/** What may be asked for in short. */
+export interface Asked extends Partial<ServeOptions> {
+  readonly addresses?: readonly string[]
+  readonly port?: number
+}
+
+const { addresses = ['127.0.0.1'], port = 0, ...asked } = JSON.parse(process.argv[2] ?? '{}') as Asked
+
 /** What the process serves unless told otherwise. */
 const options: ServeOptions = {
-  addresses: ['127.0.0.1'],
-  port: 0,
+  binds: addresses.map((address) => ({ address, port, listener: 0 })),
   workers: 2,
   transport: 'auto',
   receiveBufferBytes: 4 * 2 ** 20,
   answerSource: {} as never,
   answererModule: new URL('./stand-in-answerer.ts', import.meta.url).href,
   log: (line) => print({ log: line }),
-  ...(JSON.parse(process.argv[2] ?? '{}') as Partial<ServeOptions>),
+  ...asked,
 }
 
 try {

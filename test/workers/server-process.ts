@@ -5,6 +5,10 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import type { Listener, ServeOptions, WorkerStats } from '../../src/workers/server.ts'
+
+/** What serve-process.ts may be asked for. */
+type AskedOptions = Partial<ServeOptions> & { readonly addresses?: readonly string[]; readonly port?: number }
+
 import type { TrafficOptions, TrafficResult } from './traffic.ts'
 
 const serveProgram = fileURLToPath(new URL('./serve-process.ts', import.meta.url))
@@ -42,7 +46,7 @@ export class ServerProcess {
   listeners: Listener[] = []
   startMs = 0
 
-  private constructor(options: Partial<ServeOptions>, env: NodeJS.ProcessEnv) {
+  private constructor(options: AskedOptions, env: NodeJS.ProcessEnv) {
     this.child = spawn(process.execPath, [serveProgram, JSON.stringify(options)], {
       stdio: ['ignore', 'pipe', 'inherit'],
       env: { ...process.env, ...env },
@@ -59,7 +63,7 @@ export class ServerProcess {
   }
 
   /** Starts one and waits until it serves. @throws Error with `code` and the message of what it could not do */
-  static async start(options: Partial<ServeOptions> = {}, env: NodeJS.ProcessEnv = {}): Promise<ServerProcess> {
+  static async start(options: AskedOptions = {}, env: NodeJS.ProcessEnv = {}): Promise<ServerProcess> {
     const server = new ServerProcess(options, env)
     const line = await server.#next(({ ready, failed }) => ready !== undefined || failed !== undefined)
     if (line.failed) throw Object.assign(new Error(line.failed.message), { code: line.failed.code })

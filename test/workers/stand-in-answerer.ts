@@ -25,11 +25,18 @@ const QR = 0x80
 const RCODE_SERVFAIL = 2
 const RCODE_FORMERR = 1
 
+/** As the server asks for it. */
+export async function prepareAnswerer(source: unknown): Promise<(reader: number) => Answerer> {
+  return (reader) => createAnswerer(source, reader)
+}
+
 /** Answers with QR set; SERVFAIL and FORMERR are told by RCODE. */
 export function createAnswerer(_source: unknown, reader: number): Answerer {
   let held = false
   const answerer = {
     setHome() {},
+    setPeers() {},
+    sent() {},
     prepare(packet: Uint8Array, start: number, length: number) {
       if (length > 12 && packet[start + 12] === THROW_EARLY) throw new Error('told to throw early')
     },

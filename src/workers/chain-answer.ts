@@ -1,0 +1,325 @@
+// Answering a query by the plugins that work on whole messages: the message is read, goes down its block's chain, and what comes back is written
+// where the query stood. Cold next to answer.ts, which sends here only what needs it. Views choose the block here.
+
+import { decodeMessage, encodeMessage, type Message, MessageError } from '../dns/message.ts'
+import { Query, readQuery } from '../dns/question.ts'
+import { bareHeader, FORMERR, REFUSED, SERVFAIL } from '../dns/response.ts'
+import type { Outcome, Peer, Question, Request, Serve, Walk } from '../plugins/plugin.ts'
+import type { AnswerSource } from './answerer.ts'
+import { chainOf, isReply, loadPlugins, type Makers } from './chain.ts'
+import { logClass } from './log-ring.ts'
+import { QUERY_TEXT, type QueryAccount } from './query-account.ts'
+import type { Block, Listener, Route, Router } from './router.ts'
+
+const UDP_LENGTH_MIN = 512
+const DEFAULT_BUFSIZE = 1232
+const ASK_DEPTH_MAX = 8
+const SCRATCH_LENGTH = 512
+
+type View = (request: Request) => boolean
+
+/** Loads the plugins that the source's blocks use. @returns what makes the answerer of a reader */
+export async function prepareChain(source: AnswerSource): Promise<(router: Router) => ChainAnswerer> {
+  const makers = await loadPlugins(source)
+  const hasViews = source.blocks.some(({ plugins }) => plugins.view !== undefined)
+  const compileView = hasViews ? (await import('../plugins/view.ts')).compileView : null
+  return (router) => {
+    const views = router.blocks.map(({ plugins: { view } }) => (view === undefined ? null : compileView!(view)))
+    return new ChainAnswerer(source, router, makers, views)
+  }
+}
+
+/** A request as the chain sees it; `ask` makes others of it. */
+interface Asked {
+  readonly listener: Listener
+  readonly message: Message
+  readonly size: number
+  readonly stream: boolean
+  readonly client: Peer
+  readonly local: Peer
+}
+
+/** One worker's chains. */
+export class ChainAnswerer {
+  readonly #source: AnswerSource
+  readonly #chains: readonly Serve[]
+  readonly #views: readonly (View | null)[]
+  #account!: QueryAccount
+  /** By group and counter: the index of its event. */
+  readonly #events = new Map<string, number>()
+  readonly #scratch = new Uint8Array(SCRATCH_LENGTH)
+
+  constructor(source: AnswerSource, router: Router, makers: Makers, views: readonly (View | null)[]) {
+    this.#source = source
+    this.#chains = router.blocks.map((block) => chainOf(block, makers))
+    this.#views = views
+    source.counters?.plan.groups.forEach(({ events }, group) => {
+      events.forEach(({ name, labels }, event) => this.#events.set(eventKey(group, name, labels), event))
+    })
+  }
+
+  /** Where queries are counted and logged. */
+  setAccount(account: QueryAccount): void {
+    this.#account = account
+  }
+
+  /** As Answerer.answer(), for a query that readQuery() has read. */
+  answer(
+    listener: Listener,
+    query: Query,
+    packet: Uint8Array,
+    start: number,
+    length: number,
+    capacity: number,
+    stream: boolean,
+  ): number {
+    let message: Message
+    try {
+      message = decodeMessage(packet, start, length)
+    } catch (error) {
+      if (error instanceof MessageError) return bareHeader(packet, start, FORMERR)
+      throw error
+    }
+    const peers = this.#account.readPeers()
+    const client = peer(peers.client, peers.clientLength, peers.clientPort)
+    const local = peer(peers.local, peers.localLength, peers.localPort)
+    const asked: Asked = { listener, message, size: length, stream, client, local }
+    const { name, type, class: qclass } = message.question!
+    const question = { name: name.toLowerCase(), type, class: qclass }
+    const candidates = listener.candidates(query, packet, start)
+    const { route, request } = this.#choose(candidates, asked, question, question, 0)
+    const outcome: Outcome =
+      route === null ? { kind: 'failure', rcode: REFUSED, error: '', plugin: '' } : this.#walk(route.block, request)
+    return this.#finish(outcome, route, request, query, asked, packet, start, length, capacity)
+  }
+
+  /** Runs a chain to its end: nothing in a query worker waits. */
+  #walk(block: Block, request: Request): Outcome {
+    const walk = this.#chains[block.index](request)
+    const { value, done } = walk.next()
+    if (!done) throw new Error('a plugin waits where nothing can')
+    return value
+  }
+
+  /** The first of `candidates` whose view holds, and the request as its block sees it. */
+  #choose(
+    candidates: readonly Route[],
+    asked: Asked,
+    question: Question,
+    original: Question,
+    depth: number,
+  ): { route: Route | null; request: ChainRequest } {
+    for (const route of candidates) {
+      const request = new ChainRequest(this, asked, route, question, original, depth)
+      const view = this.#views[route.block.index]
+      if (view === null || view(request)) return { route, request }
+    }
+    return { route: null, request: new ChainRequest(this, asked, null, question, original, depth) }
+  }
+
+  /** Asks the server itself. */
+  *ask(asked: Asked, question: Question, original: Question, depth: number): Walk {
+    if (depth > ASK_DEPTH_MAX)
+      return { kind: 'failure', rcode: SERVFAIL, error: 'questions of the server to itself go round', plugin: '' }
+    const { message } = asked
+    const scratch = this.#scratch
+    const length = encodeMessage(
+      { ...message, question, answer: [], authority: [], additional: [], edns: null },
+      scratch,
+      0,
+      SCRATCH_LENGTH,
+    )
+    readQuery(ASKED, scratch, 0, length)
+    const candidates = asked.listener.candidates(ASKED, scratch, 0)
+    const { route, request } = this.#choose(candidates, asked, question, original, depth)
+    if (route === null) return { kind: 'failure', rcode: REFUSED, error: '', plugin: '' }
+    return yield* this.#chains[route.block.index](request)
+  }
+
+  /** Counts an event of a plugin. */
+  count(route: Route | null, name: string, labels: Readonly<Record<string, string>>): void {
+    const group = route?.group ?? -1
+    const event = this.#events.get(eventKey(group, name, labels))
+    if (event !== undefined) this.#account.event(group, event)
+  }
+
+  #finish(
+    outcome: Outcome,
+    route: Route | null,
+    request: ChainRequest,
+    query: Query,
+    { message, stream, listener }: Asked,
+    packet: Uint8Array,
+    start: number,
+    length: number,
+    capacity: number,
+  ): number {
+    const bufsize = route?.block.bufsize ?? DEFAULT_BUFSIZE
+    const replyLength =
+      outcome.kind === 'silence'
+        ? 0
+        : encodeOutcome(outcome, message, packet, start, limitOf(query, bufsize, capacity, stream), bufsize)
+    const rcode = outcome.kind === 'silence' ? 0 : outcome.rcode
+    const account = this.#account
+    if (outcome.kind === 'failure' && outcome.error !== '' && route?.block.reportsErrors) {
+      const { name, type } = request.asked
+      account.error({ block: route.block.index, rcode, name, type, error: outcome.error })
+    }
+    const group = route === null ? listener.source.droppedGroup : route.group
+    if (group >= 0) {
+      const writer = isReply(outcome)
+        ? Math.max(0, this.#source.blocks[route!.block.index].writers.indexOf(outcome.plugin))
+        : 0
+      account.count(group, stream ? 1 : 0, query.type, length, query.dnssecOk ? 1 : 0, rcode, writer, replyLength)
+    }
+    const answerCount = isReply(outcome) ? outcome.answer.length : 0
+    if (route !== null && (route.block.logMask & logClass(rcode, answerCount)) !== 0) {
+      this.#log(route, request, query, packet, start, length, replyLength, stream, rcode)
+    }
+    return replyLength
+  }
+
+  #log(
+    route: Route,
+    request: ChainRequest,
+    query: Query,
+    packet: Uint8Array,
+    start: number,
+    length: number,
+    replyLength: number,
+    stream: boolean,
+    rcode: number,
+  ): void {
+    if (request.metadata === null) {
+      this.#account.log(route, query, packet, start, length, replyLength, stream, rcode)
+      return
+    }
+    const { client, local, asked } = request
+    const metadata = Object.fromEntries([...request.metadata].map(([label, value]) => [label, value()]))
+    const octets = Buffer.from(packet.subarray(start, start + 12))
+    const text = {
+      rules: route.block.index,
+      client,
+      local,
+      id: request.id,
+      opcode: request.opcode,
+      name: asked.name,
+      type: asked.type,
+      class: asked.class,
+      stream: stream ? 1 : 0,
+      size: length,
+      dnssecOk: query.dnssecOk ? 1 : 0,
+      bufsize: stream ? 65535 : query.udpSize,
+      replied: replyLength > 0 ? 1 : 0,
+      flags: octets.readUint16BE(2),
+      rcode,
+      answerCount: replyLength > 0 ? octets.readUint16BE(6) : 0,
+      replySize: replyLength,
+      seconds: this.#account.elapsed(),
+      metadata,
+    }
+    this.#account.text(QUERY_TEXT, JSON.stringify(text))
+  }
+}
+
+// Of questions of the server to itself.
+const ASKED = new Query()
+
+class ChainRequest implements Request {
+  readonly client: Peer
+  readonly local: Peer
+  readonly protocol: 'udp' | 'tcp'
+  readonly server: string
+  readonly zone: string
+  readonly view: string
+  readonly id: number
+  readonly opcode: number
+  readonly size: number
+  readonly asked: Question
+  question: Question
+  recursionDesired: boolean
+  checkingDisabled: boolean
+  authenticData: boolean
+  edns: Request['edns']
+  readonly metadata: Map<string, () => string> | null
+  readonly #answerer: ChainAnswerer
+  readonly #asked: Asked
+  readonly #route: Route | null
+  readonly #depth: number
+
+  constructor(
+    answerer: ChainAnswerer,
+    asked: Asked,
+    route: Route | null,
+    question: Question,
+    original: Question,
+    depth: number,
+  ) {
+    const { message, listener } = asked
+    this.#answerer = answerer
+    this.#asked = asked
+    this.#route = route
+    this.#depth = depth
+    this.client = asked.client
+    this.local = asked.local
+    this.protocol = asked.stream ? 'tcp' : 'udp'
+    this.server = listener.source.server
+    this.zone = route?.zone ?? ''
+    this.view = route?.block.plugins.view?.name ?? ''
+    this.id = message.id
+    this.opcode = message.opcode
+    this.size = asked.size
+    this.asked = original
+    this.question = question
+    this.recursionDesired = message.recursionDesired
+    this.checkingDisabled = message.checkingDisabled
+    this.authenticData = message.authenticData
+    const { edns } = message
+    this.edns = edns === null ? null : { ...edns, options: [...edns.options] }
+    this.metadata = route?.block.plugins.metadata === undefined ? null : new Map()
+  }
+
+  ask(question: Question): Walk {
+    return this.#answerer.ask(this.#asked, question, question, this.#depth + 1)
+  }
+
+  count(name: string, labels: Readonly<Record<string, string>> = {}): void {
+    this.#answerer.count(this.#route, name, labels)
+  }
+}
+
+function encodeOutcome(
+  outcome: Exclude<Outcome, { kind: 'silence' }>,
+  query: Message,
+  packet: Uint8Array,
+  start: number,
+  limit: number,
+  bufsize: number,
+): number {
+  const { id, opcode, recursionDesired, checkingDisabled, question } = query
+  const header = { id, opcode, response: true, recursionDesired, checkingDisabled, rcode: outcome.rcode, question }
+  const options = isReply(outcome) ? outcome.options : []
+  const edns = query.edns === null ? null : { version: 0, udpSize: bufsize, dnssecOk: query.edns.dnssecOk, options }
+  if (isReply(outcome)) {
+    const { authoritative, recursionAvailable, authenticData, truncated, answer, authority, additional } = outcome
+    const flags = { authoritative, recursionAvailable, authenticData, truncated }
+    return encodeMessage({ ...header, ...flags, answer, authority, additional, edns }, packet, start, limit)
+  }
+  const flags = { authoritative: false, recursionAvailable: false, authenticData: false, truncated: false }
+  return encodeMessage({ ...header, ...flags, answer: [], authority: [], additional: [], edns }, packet, start, limit)
+}
+
+function limitOf({ hasOpt, udpSize }: Query, bufsize: number, capacity: number, stream: boolean): number {
+  return stream ? capacity : Math.min(hasOpt ? udpSize : UDP_LENGTH_MIN, bufsize, capacity)
+}
+
+function peer(octets: Uint8Array, length: number, port: number): Peer {
+  if (length === 4) return { family: 4, address: octets.subarray(0, 4).join('.'), port }
+  const groups: string[] = []
+  for (let i = 0; i < 16; i += 2) groups.push(((octets[i] << 8) | octets[i + 1]).toString(16))
+  return { family: 6, address: new URL(`http://[${groups.join(':')}]`).hostname.slice(1, -1), port }
+}
+
+function eventKey(group: number, name: string, labels: Readonly<Record<string, string>>): string {
+  return JSON.stringify([group, name, ...Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1))])
+}

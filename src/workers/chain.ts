@@ -1,0 +1,175 @@
+// The chain of a block's plugins that work on whole messages, in the fixed order of the Corefile reference (1.8). Cold.
+// A plugin is loaded only if some block uses it.
+
+import type { Plugins } from '../config/configuration.ts'
+import type { Describers } from '../plugins/metadata.ts'
+import type { Failure, Plugin, Reply, Serve, Walk } from '../plugins/plugin.ts'
+import type { AnswerSource } from './answerer.ts'
+import type { Block } from './router.ts'
+import { StagePlugin } from './stage-plugin.ts'
+
+const REFUSED = 5
+const SERVFAIL = 2
+const CLASS_IN = 1
+
+/** Makes a plugin of a block that uses it. `plugins`: those made so far, which come later in the chain. */
+type Maker = (plugins: Plugins, describers: Describers) => Plugin
+
+/** In the order of the chain. Each loads its module and says how a plugin is made from a block that uses it. */
+const LOADERS: readonly { readonly name: keyof Plugins; load(): Promise<Maker> }[] = [
+  {
+    name: 'metadata',
+    load: async () => {
+      const { createMetadata } = await import('../plugins/metadata.ts')
+      return ({ metadata }, describers) => createMetadata(metadata!, describers)
+    },
+  },
+  {
+    name: 'nsid',
+    load: async () => {
+      const { createNsid } = await import('../plugins/nsid.ts')
+      return ({ nsid }) => createNsid(nsid!)
+    },
+  },
+  {
+    name: 'bufsize',
+    load: async () => {
+      const { createBufsize } = await import('../plugins/bufsize.ts')
+      return ({ bufsize }) => createBufsize(bufsize!)
+    },
+  },
+  {
+    name: 'local',
+    load: async () => {
+      const { createLocal } = await import('../plugins/local.ts')
+      return ({ local }) => createLocal(local!)
+    },
+  },
+  {
+    name: 'dns64',
+    load: async () => {
+      const { createDns64 } = await import('../plugins/dns64.ts')
+      return ({ dns64 }) => createDns64(dns64!)
+    },
+  },
+  {
+    name: 'any',
+    load: async () => {
+      const { createAny } = await import('../plugins/any.ts')
+      return () => createAny()
+    },
+  },
+  {
+    name: 'chaos',
+    load: async () => {
+      const { createChaos } = await import('../plugins/chaos.ts')
+      return ({ chaos }) => createChaos(chaos!)
+    },
+  },
+  {
+    name: 'loadbalance',
+    load: async () => {
+      const { createLoadbalance } = await import('../plugins/loadbalance.ts')
+      return ({ loadbalance }) => createLoadbalance(loadbalance!)
+    },
+  },
+  {
+    name: 'rewrite',
+    load: async () => {
+      const { createRewrite } = await import('../plugins/rewrite.ts')
+      return ({ rewrite }) => createRewrite(rewrite!)
+    },
+  },
+  {
+    name: 'acl',
+    load: async () => {
+      const { createAcl } = await import('../plugins/acl.ts')
+      return ({ acl }) => createAcl(acl!)
+    },
+  },
+  {
+    name: 'header',
+    load: async () => {
+      const { createHeader } = await import('../plugins/header.ts')
+      return ({ header }) => createHeader(header!)
+    },
+  },
+  {
+    name: 'minimal',
+    load: async () => {
+      const { createMinimal } = await import('../plugins/minimal.ts')
+      return () => createMinimal()
+    },
+  },
+  {
+    name: 'template',
+    load: async () => {
+      const { createTemplates } = await import('../plugins/template.ts')
+      return ({ template }) => createTemplates(template!)
+    },
+  },
+  {
+    name: 'whoami',
+    load: async () => {
+      const { createWhoami } = await import('../plugins/whoami.ts')
+      return () => createWhoami()
+    },
+  },
+]
+
+/** The last plugin of the chain before the stages; what follows answers itself. */
+const LAST: keyof Plugins = 'whoami'
+
+/** How the chains of a source are made. */
+export type Makers = ReadonlyMap<keyof Plugins, Maker>
+
+/** Loads the plugins that some block of the source uses. */
+export async function loadPlugins({ blocks }: AnswerSource): Promise<Makers> {
+  const used = LOADERS.filter(({ name }) => blocks.some(({ plugins }) => plugins[name] !== undefined))
+  return new Map(
+    await Promise.all(used.map(async ({ name, load }): Promise<[keyof Plugins, Maker]> => [name, await load()])),
+  )
+}
+
+/** A block's chain. */
+export function chainOf(block: Block, makers: Makers): Serve {
+  const { plugins } = block
+  const stages = block.stages.map((stage) => new StagePlugin(stage))
+  const last: Plugin[] = []
+  const first: Plugin[] = []
+  for (const { name } of LOADERS.toReversed()) {
+    if (plugins[name] === undefined) continue
+    const plugin = makers.get(name)!(plugins, [...first, ...stages])
+    if (name === LAST) last.push(plugin)
+    else first.unshift(plugin)
+  }
+  const all = [...first, ...stages, ...(block.forwards ? [FORWARD] : []), ...last]
+  const name = all.at(-1)?.name ?? ''
+  return all.reduceRight<Serve>(
+    (next, plugin) => (request) => plugin.serve(request, next),
+    (request) => endOfChain(name, request.question.class),
+  )
+}
+
+/** Until there is an upstream: what would be forwarded is refused. */
+const FORWARD: Plugin = {
+  name: 'forward',
+  // biome-ignore lint/correctness/useYield: plugins are generators, and this one waits for nothing.
+  *serve(): Walk {
+    return { kind: 'failure', rcode: REFUSED, error: '', plugin: 'forward' }
+  },
+}
+
+// biome-ignore lint/correctness/useYield: as above.
+function* endOfChain(name: string, qclass: number): Walk {
+  // No plugin at all, or a class that nobody here knows: not ours.
+  if (name === '' || qclass !== CLASS_IN) return refused
+  return { kind: 'failure', rcode: SERVFAIL, error: `plugin/${name}: no next plugin found`, plugin: '' }
+}
+
+const refused: Failure = { kind: 'failure', rcode: REFUSED, error: '', plugin: '' }
+
+/** Is it a message? */
+export function isReply(outcome: { readonly kind: string }): outcome is Reply {
+  return outcome.kind === 'reply'
+}
