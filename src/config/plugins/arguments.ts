@@ -3,6 +3,7 @@
 
 import { isIP, isIPv4, isIPv6 } from 'node:net'
 import { isAbsolute, join } from 'node:path'
+import { NameError } from '../../dns/name.ts'
 import type { HttpAddress } from '../configuration.ts'
 import { type CorefileError, type Directive, errorAt, type Property, type Token } from '../corefile/syntax.ts'
 import { DurationError, parseDuration } from '../duration.ts'
@@ -142,7 +143,7 @@ export function attempt<T>(token: Token, kind: new (...args: never[]) => Error, 
 
 /** Zones as arguments: prefixes become reverse zones; without duplicates. */
 export function zonesOf(args: readonly Token[]): string[] {
-  return [...new Set(args.flatMap((token) => attempt(token, Error, () => zonesOfArgument(token.text))))]
+  return [...new Set(args.flatMap((token) => attempt(token, NameError, () => zonesOfArgument(token.text))))]
 }
 
 /** Zones as arguments; none: the block's. */
@@ -157,7 +158,7 @@ export function fallthroughOf({ args }: Line): readonly string[] {
 
 /** A domain name: absolute, lower case, with final dot. */
 export function domain(token: Token): string {
-  return attempt(token, Error, () => zoneName(token.text))
+  return attempt(token, NameError, () => zoneName(token.text))
 }
 
 // -- Addresses

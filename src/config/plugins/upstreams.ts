@@ -2,6 +2,7 @@
 
 import { readFileSync, type Stats, statSync } from 'node:fs'
 import { isIP } from 'node:net'
+import { NameError } from '../../dns/name.ts'
 import type { Upstream } from '../configuration.ts'
 import type { Token } from '../corefile/syntax.ts'
 import { zoneName } from '../zone-names.ts'
@@ -113,8 +114,9 @@ function isHostName(text: string): boolean {
   try {
     zoneName(text)
     return true
-  } catch {
-    return false
+  } catch (error) {
+    if (error instanceof NameError) return false
+    throw error
   }
 }
 
