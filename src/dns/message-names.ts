@@ -82,7 +82,7 @@ export class NameCompressor {
   /**
    * Writes the uncompressed name source[sourceAt, …) at target[at].
    * @param end  first octet of the target that must not be written
-   * @returns the first octet behind it, or -1 if there is no room; what was remembered is then to be dropped by forget()
+   * @returns the first octet behind it, or -1 if there is no room: no name may be written after that, as parts of this one are remembered
    */
   write(source: Uint8Array, sourceAt: number, at: number, end: number): number {
     const target = this.#target
@@ -108,10 +108,5 @@ export class NameCompressor {
       if (at - this.#start <= POINTER_TARGET_MAX) this.#offsets.set(key, at - this.#start)
       for (const next = sourceAt + length + 1; sourceAt < next; ) target[at++] = source[sourceAt++]
     }
-  }
-
-  /** Forgets what lies at `at` or behind it: a record that was taken back. */
-  forget(at: number): void {
-    for (const [key, offset] of this.#offsets) if (offset >= at - this.#start) this.#offsets.delete(key)
   }
 }

@@ -273,9 +273,8 @@ class Encoder {
     if (wire.length > 2) this.#question = question.name.toLowerCase()
   }
 
-  /** @returns false if there is no room; nothing is written then */
+  /** @returns false if there is no room: no record may follow */
   #writeRecord(record: ResourceRecord, end: number): boolean {
-    const at = this.#at
     let next = this.#writeOwner(record.owner, end)
     if (next >= 0 && next + RECORD_FIXED_LENGTH <= end) {
       const fixed = next
@@ -291,7 +290,6 @@ class Encoder {
         return true
       }
     }
-    this.#names.forget(at)
     return false
   }
 

@@ -129,8 +129,8 @@ test('what does not fit is left out from the first record on, and TC is set; OPT
   assert.equal(encode(EMPTY, 27).length, 27)
 })
 
-test('a record that was taken back leaves no name to point at', () => {
-  // The owner fits, the RDATA does not; OPT then overwrites where the owner was.
+test('behind a record that does not fit there is none', () => {
+  // The second would fit into what the first left, and could point at an owner that is not there.
   const message = {
     ...EMPTY,
     answer: [record('x.other.', TXT, new Uint8Array(40))],
