@@ -1,6 +1,6 @@
 // Where `forward` sends queries to: what its TO arguments say, files of nameservers included.
 
-import { readFileSync, type Stats, statSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { NameError } from '../../dns/name.ts'
 import type { Upstream } from '../configuration.ts'
@@ -46,7 +46,7 @@ function targetsOf(token: Token, context: SetupContext): Upstream[] {
   const upstream = address(target)
   if (upstream !== null) return [upstream]
   const path = pathOf({ ...token, text: target.rest }, context)
-  if (isFile(path)) return nameservers(token, path).map((rest) => fileEntry({ ...target, rest }, path))
+  if (isFile(token, path)) return nameservers(token, path).map((rest) => fileEntry({ ...target, rest }, path))
   return [hostName(target)]
 }
 
@@ -120,9 +120,12 @@ function isHostName(text: string): boolean {
   }
 }
 
-function isFile(path: string): boolean {
-  const stats: Stats | undefined = statSync(path, { throwIfNoEntry: false })
-  return stats?.isFile() === true
+function isFile(token: Token, path: string): boolean {
+  try {
+    return statSync(path, { throwIfNoEntry: false })?.isFile() === true
+  } catch (error) {
+    throw new Refusal(token, `cannot look at ${path}: ${(error as Error).message}`)
+  }
 }
 
 /** The `nameserver` lines of a file like resolv.conf(5). */
