@@ -4,7 +4,7 @@
 import { labelsOfText, NameError, textOfWire, wireOfLabels } from '../dns/name.ts'
 import type { BlockBuilder } from '../index/block.ts'
 import { formatAddress, parseAddress, reverseName } from '../kube/address.ts'
-import { isWithin } from './labels.ts'
+import { isWithin, lowerCase } from './labels.ts'
 import type { ZoneNode } from './zone-writer.ts'
 
 /** An address and its names, as written. */
@@ -131,7 +131,7 @@ export class HostsNames {
 /** Labels in lower case; null if the text is no name, or the root. */
 function hostLabels(text: string): string[] | null {
   try {
-    const labels = labelsOfText(Buffer.from(text).toString('latin1').toLowerCase())
+    const labels = labelsOfText(lowerCase(Buffer.from(text).toString('latin1')))
     return labels.length === 0 ? null : labels
   } catch (error) {
     if (error instanceof NameError) return null

@@ -2,9 +2,14 @@
 
 import { labelsOfText } from '../dns/name.ts'
 
+/** A..Z to a..z and nothing else: a character may stand for any octet (RFC 4343 §3). */
+export function lowerCase(text: string): string {
+  return text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase())
+}
+
 /** Labels of a zone of the configuration. @throws NameError */
 export function zoneLabels(zone: string): string[] {
-  return labelsOfText(zone).map((label) => label.toLowerCase())
+  return labelsOfText(lowerCase(zone))
 }
 
 /** Is `labels` the name `zone` or one below it? */

@@ -4,6 +4,7 @@
 import { BlockBuilder } from '../index/block.ts'
 import { blockSize } from '../index/layout.ts'
 import type { IndexWriter } from '../index/writer.ts'
+import { lowerCase } from './labels.ts'
 
 /** A name and what it holds. */
 export interface ZoneNode {
@@ -38,7 +39,7 @@ export class ZoneWriter {
       const name = this.#resolve(node.labels)
       node.build(this.#builder)
       if (!this.#isWritten(this.#writer.blockOf(name))) this.#writer.setBlock(name, this.#builder)
-      names.set(keyOf(node.labels), name)
+      names.set(keyOfLabels(node.labels), name)
     }
     for (const [key, name] of this.#names) if (!names.has(key)) this.#writer.clearBlock(name)
     this.#written = names
@@ -73,10 +74,10 @@ export class ZoneWriter {
   }
 }
 
-/** Labels in one text, whatever characters they have; in lower case. */
-function keyOf(labels: readonly string[]): string {
+/** Labels in one text, each behind a character for its length, whatever characters they have; in lower case. */
+export function keyOfLabels(labels: readonly string[]): string {
   let key = ''
-  for (const label of labels) key += String.fromCharCode(label.length) + label.toLowerCase()
+  for (const label of labels) key += String.fromCharCode(label.length) + lowerCase(label)
   return key
 }
 
