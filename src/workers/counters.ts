@@ -7,7 +7,7 @@
 //
 //     worker's block:  low words | high words | 64-bit floats: for each group the sum of its durations in seconds
 //
-// A group is what has labels of its own: server, zone and view. Its slots:
+// First come the slots of batches: buckets, sum. A group is what has labels of its own: server, zone and view. Its slots:
 //
 //     requests            proto * family * type
 //     request lengths     proto * (buckets, sum)
@@ -48,7 +48,7 @@ export interface CounterPlan {
   readonly groupSlot: readonly number[]
   /** First slot of each group's events, counted likewise. */
   readonly eventSlot: readonly number[]
-  /** Slots of all groups. */
+  /** Slots of all groups, and of the batches in front of them. */
   readonly slots: number
   /** Octets from one worker's block to the next one's. */
   readonly workerOctets: number
@@ -70,7 +70,7 @@ export interface HistogramSample {
   readonly sum: number
 }
 
-/** Counted values by their labels; the keys are sampleKey(). What never happened is not in them. Names are without `coredns_`. */
+/** Counted values by their labels; the keys are sampleKey(). What never happened is not in them. Names are without `coredns_`; `batch_messages` is our own. */
 export interface CounterValues {
   readonly counters: ReadonlyMap<string, CounterSample>
   readonly histograms: ReadonlyMap<string, HistogramSample>
@@ -82,6 +82,9 @@ export const TIME_BOUNDS: readonly number[] = Array.from({ length: 16 }, (_, k) 
 export const SIZE_BOUNDS: readonly number[] = [
   0, 100, 200, 300, 400, 511, 1023, 2047, 4095, 8291, 16000, 32000, 48000, 64000,
 ]
+
+/** Upper bounds of the buckets of how many messages came at once. */
+export const BATCH_BOUNDS: readonly number[] = [1, 2, 4, 8, 16, 32, 48, 64]
 
 const TYPE_LABELS = [
   ...(['A', 'AAAA', 'ANY', 'AXFR', 'CNAME', 'DNSKEY', 'DS', 'HTTPS', 'IXFR', 'MX', 'NS', 'NSEC', 'NSEC3'] as const),
@@ -96,6 +99,10 @@ const FAMILY_LABELS = ['1', '2']
 const RCODE_LABELS = [...Array.from({ length: 24 }, (_, rcode) => rcodeName(rcode)), 'other']
 const RCODE_COUNT = RCODE_LABELS.length
 const OTHER_RCODE = RCODE_COUNT - 1
+
+// Slots of batches.
+const BATCH_SUM = BATCH_BOUNDS.length + 1
+const BATCH_SLOTS = BATCH_SUM + 1
 
 // Slots of a group.
 const REQUESTS = 0
@@ -118,7 +125,7 @@ const TABLE_LENGTH = 512
 export function planCounters(groups: readonly CounterGroup[]): CounterPlan {
   const groupSlot: number[] = []
   const eventSlot: number[] = []
-  let slots = 0
+  let slots = roundUp(BATCH_SLOTS, APART_SLOTS)
   for (const { plugins, events } of groups) {
     groupSlot.push(slots)
     slots += RESPONSES + plugins.length * RCODE_COUNT
@@ -202,6 +209,12 @@ export class QueryCounters {
     this.seconds[group] += seconds * queries
   }
 
+  /** Counts messages that came at once. */
+  batch(messages: number): void {
+    this.add(bucketOf(BATCH_BOUNDS, messages), 1)
+    this.add(BATCH_SUM, messages)
+  }
+
   /** Counts an event, by its index in the group's events. */
   event(group: number, event: number): void {
     this.add(this.eventSlot[group] + event, 1)
@@ -231,6 +244,7 @@ export function readCounters(plan: CounterPlan, memory: SharedArrayBuffer): Coun
     for (let group = 0; group < seconds.length; group++) seconds[group] += block.seconds[group]
   }
   const gathered = new Gathered()
+  gathered.addHistogram('batch_messages', {}, Array.from(sums.subarray(0, BATCH_SUM)), sums[BATCH_SUM])
   plan.groups.forEach((group, index) => {
     readGroup(gathered, group, sums, plan.groupSlot[index], plan.eventSlot[index], seconds[index])
   })

@@ -193,6 +193,19 @@ test('no slot is shared: what comes out is what went in', () => {
   )
 })
 
+test('batches', () => {
+  const memory = createCounters(PLAN, 2)
+  for (const [worker, messages] of [
+    [0, 1],
+    [1, 64],
+    [1, 3],
+  ]) {
+    new QueryCounters(PLAN, memory, worker).batch(messages)
+  }
+  const [sample] = readCounters(PLAN, memory).histograms.values()
+  assert.deepEqual(sample, { name: 'batch_messages', labels: {}, counts: [1, 0, 1, 0, 0, 0, 0, 1, 0], sum: 68 })
+})
+
 test('nothing goes back when the plan changes', () => {
   const memory = createCounters(PLAN, 1)
   const counters = new QueryCounters(PLAN, memory, 0)
