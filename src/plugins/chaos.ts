@@ -9,12 +9,10 @@ import { type Plugin, replyOf, type Walk } from './plugin.ts'
 const CLASS_CH = 3
 /** Longest character string (RFC 1035 §3.3). */
 const STRING_LENGTH_MAX = 255
-/** What tools look for that tell cluster DNS servers apart. */
-const VERSION = 'CoreDNS-1.14.7'
 
-/** The plugin `chaos`. A version of '' is the default. */
+/** The plugin `chaos`. */
 export function createChaos({ version, authors }: ChaosConfig): Plugin {
-  const versions = [stringRdata(version === '' ? VERSION : version)]
+  const versions = [stringRdata(version)]
   const hosts = [stringRdata(hostname())]
   const credits = authors.map(stringRdata)
   const known = new Map<string, () => readonly Uint8Array[]>([

@@ -1,13 +1,12 @@
 // Plugin nsid: the reply to a query that asks for it names the server (RFC 5001).
 
-import { hostname } from 'node:os'
 import type { Plugin, Walk } from './plugin.ts'
 
 const OPTION_NSID = 3
 
-/** The plugin `nsid`. @param text  the identifier; '' = the host name */
+/** The plugin `nsid`. @param text  the identifier */
 export function createNsid(text: string): Plugin {
-  const data = Buffer.from(text === '' ? hostname() : text, 'utf8')
+  const data = Buffer.from(text, 'utf8')
   return {
     name: 'nsid',
     *serve(request, next): Walk {

@@ -5,7 +5,7 @@ export function isInZone(name: string, zone: string): boolean {
   if (zone === '.' || name === zone) return true
   if (!name.endsWith(zone)) return false
   const dot = name.length - zone.length - 1
-  if (dot < 0 || name[dot] !== '.') return false
+  if (name[dot] !== '.') return false
   let backslashes = 0
   while (name[dot - 1 - backslashes] === '\\') backslashes++
   return backslashes % 2 === 0

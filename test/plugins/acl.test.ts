@@ -67,6 +67,10 @@ test('several directives: each for its zones, in their order', () => {
   assert.equal(verdict(configs, 'a.example. AAAA', '10.2.2.3'), 'filter')
   assert.equal(verdict(configs, 'a.example. A', '10.2.2.3'), 'block') // nothing fits: the next directive
   assert.equal(verdict(configs, 'other. A', '10.1.2.3'), 'block')
+  const two = [config(['example.', 'other.'], 'block')]
+  assert.equal(verdict(two, 'a.example. A'), 'block')
+  assert.equal(verdict(two, 'a.other. A'), 'block')
+  assert.equal(verdict(two, 'elsewhere. A'), 'pass')
 })
 
 test('blocked: REFUSED with extended error 15; filtered: NOERROR and nothing, with 17', () => {

@@ -47,6 +47,7 @@ test('header: rules in order, the last on a flag wins', () => {
     [['query clear rd'], false, true, false],
     [['query clear rd', 'query set rd'], true, true, false],
     [['query set aa ra'], true, true, false], // means nothing
+    [['query clear rd', 'query set aa ra'], false, true, false],
     [['response clear rd'], true, true, false], // RD of the reply is the query's
   ]
   for (const [texts, rd, aa, ra] of cases) {
@@ -63,9 +64,9 @@ test('header: rules in order, the last on a flag wins', () => {
   }
   const failure = { kind: 'failure', rcode: 2, error: '', plugin: 'x' } as const
   const rules: HeaderRule[] = [{ selector: 'response', action: 'set', flags: ['ra'] }]
-  assert.deepEqual(
-    run(createHeader(rules), requestOf('a. A'), () => failure),
-    { ...failure },
+  assert.equal(
+    run(createHeader(rules), requestOf('a. A'), () => Object.freeze(failure)),
+    failure,
   )
 })
 

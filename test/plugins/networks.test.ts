@@ -43,6 +43,8 @@ test('networks: bits behind the prefix are cleared, a lone address is a network'
     ['2001:db8::ffff/33', '20010db8000000000000000000000000', 33],
     ['::ffff:10.1.2.3/104', '0a000000', 8], // mapped: the IPv4 network
     ['::ffff:10.1.2.3', '0a010203', 32],
+    ['::ffff:0:0/96', '00000000', 0],
+    ['::ffff:0:0/95', '00000000000000000000fffe00000000', 95], // not all of it is mapped
     ['::/0', '0'.repeat(32), 0],
   ]
   for (const [text, hex, length] of cases) {
@@ -89,6 +91,24 @@ test('the first of several in the order given, the innermost or not', () => {
   }
 })
 
+test('a network ends where the one around it goes on', () => {
+  const networks = compileNetworks(['10.1.2.3', '10.1.2.0/24', '10.0.0.0/8', '10.1.2.255', '10.0.0.0'])
+  const cases: [address: string, index: number][] = [
+    ['10.1.2.2', 1],
+    ['10.1.2.3', 0],
+    ['10.1.2.4', 1],
+    ['10.1.2.0', 1],
+    ['10.1.1.255', 2],
+    ['10.1.2.255', 1],
+    ['10.1.3.0', 2],
+    ['10.0.0.0', 2],
+    ['10.255.255.255', 2],
+    ['9.255.255.255', -1],
+    ['11.0.0.0', -1],
+  ]
+  for (const [address, index] of cases) assert.equal(networks.indexOf(addressOctets(address)!), index, address)
+})
+
 test('the ends of both address spaces', () => {
   const all = compileNetworks(['0.0.0.0/0', '255.255.255.255', '0.0.0.0', '::/0', 'ffff::/16', '::/128'])
   for (const address of ['0.0.0.0', '255.255.255.255', '1.2.3.4']) assert.equal(all.indexOf(addressOctets(address)!), 0)
@@ -102,33 +122,39 @@ test('the ends of both address spaces', () => {
   assert.equal(compileNetworks([]).indexOf(addressOctets('1.2.3.4')!), -1)
 })
 
-// Few different octets, so that networks meet.
-const anyOctet = fc.constantFrom(0, 1, 2, 127, 128, 254, 255)
+// Few different octets, so that networks meet, begin and end together.
+const anyOctet = fc.constantFrom(0, 0, 0, 1, 128, 255, 255)
 const anyIpv4 = fc.array(anyOctet, { minLength: 4, maxLength: 4 }).map((octets) => octets.join('.'))
 const anyIpv6 = fc
   .array(fc.tuple(anyOctet, anyOctet), { minLength: 8, maxLength: 8 })
   .map((groups) => groups.map(([a, b]) => ((a << 8) | b).toString(16)).join(':'))
   .filter((address) => !address.startsWith('0:0:0:0:0:ffff:'))
 const anyCidr = fc.oneof(
-  fc.tuple(anyIpv4, fc.integer({ min: 0, max: 32 })).map((parts) => parts.join('/')),
-  fc.tuple(anyIpv6, fc.integer({ min: 0, max: 128 })).map((parts) => parts.join('/')),
+  fc.tuple(anyIpv4, fc.constantFrom(0, 1, 8, 9, 16, 24, 31, 32, 32)).map((parts) => parts.join('/')),
+  fc.tuple(anyIpv6, fc.constantFrom(0, 1, 15, 16, 64, 112, 127, 128, 128)).map((parts) => parts.join('/')),
 )
 
 test('agrees with a comparison one by one', () => {
   let inside = 0
   fc.assert(
-    fc.property(fc.array(anyCidr, { maxLength: 12 }), fc.oneof(anyIpv4, anyIpv6), (cidrs, address) => {
-      const family = address.includes(':') ? 'ipv6' : 'ipv4'
-      const expected = cidrs.findIndex((cidr) => {
-        if (cidr.includes(':') !== address.includes(':')) return false
-        const list = new BlockList()
-        const [network, length] = cidr.split('/')
-        list.addSubnet(network, Number(length), family)
-        return list.check(address, family)
-      })
-      if (expected >= 0) inside++
-      assert.equal(compileNetworks(cidrs).indexOf(addressOctets(address)!), expected)
-    }),
+    fc.property(
+      fc.array(anyCidr, { maxLength: 12 }),
+      fc.oneof(anyIpv4, anyIpv6, fc.nat(11), fc.nat(11)),
+      (cidrs, which) => {
+        // Half of the addresses are bounds of networks, or nearly.
+        const address = typeof which === 'string' ? which : (cidrs[which]?.split('/')[0] ?? '0.0.0.1')
+        const family = address.includes(':') ? 'ipv6' : 'ipv4'
+        const expected = cidrs.findIndex((cidr) => {
+          if (cidr.includes(':') !== address.includes(':')) return false
+          const list = new BlockList()
+          const [network, length] = cidr.split('/')
+          list.addSubnet(network, Number(length), family)
+          return list.check(address, family)
+        })
+        if (expected >= 0) inside++
+        assert.equal(compileNetworks(cidrs).indexOf(addressOctets(address)!), expected)
+      },
+    ),
     { numRuns: 3000 },
   )
   assert.ok(inside > 300, 'the generator hits networks')
@@ -139,6 +165,7 @@ test('names in zones', () => {
     ['a.example.', 'example.', true],
     ['example.', 'example.', true],
     ['xexample.', 'example.', false],
+    ['a.exampla.', 'example.', false],
     ['example.', 'a.example.', false],
     ['a.', '.', true],
     ['.', '.', true],
