@@ -83,10 +83,13 @@ function addressesOf({ bind, bindAt }: ListeningBlock, interfaces: Interfaces): 
   const expand = (names: readonly string[]): string[] =>
     names.flatMap((name) => addressesNamed(name, interfaces, bindAt))
   const except = new Set(expand(bind.except).map(canonical))
-  const addresses = new Map(expand(bind.addresses).map((address) => [canonical(address), address]))
-  const left = [...addresses].filter(([id]) => !except.has(id)).map(([, address]) => address)
-  if (left.length === 0) throw errorAt(bindAt, 'plugin/bind: no address is left to listen on')
-  return left
+  const left = new Map<string, string>()
+  for (const address of expand(bind.addresses)) {
+    const id = canonical(address)
+    if (!except.has(id) && !left.has(id)) left.set(id, address)
+  }
+  if (left.size === 0) throw errorAt(bindAt, 'plugin/bind: no address is left to listen on')
+  return [...left.values()]
 }
 
 function addressesNamed(name: string, interfaces: Interfaces, at: Token): string[] {

@@ -7,7 +7,7 @@ import { type CorefileError, errorAt, type Token } from './syntax.ts'
 const SNIPPET_EXPANSIONS_MAX = 10_000
 const IMPORTED_FILES_MAX = 100_000
 /** Words of a Corefile with all it imports: snippets that import each other twice grow fast. */
-const WORDS_MAX = 4_000_000
+const WORDS_MAX = 1_000_000
 
 /** Words of one source, and how far they are read. */
 interface Frame {
@@ -118,11 +118,12 @@ export class LexemeStream {
     if (matches?.length === 0) {
       this.warnings.push(`${what.file}:${what.line}: no file matches import pattern '${what.text}'`)
     }
-    // The last one is pushed first: reading goes on at the top.
-    for (const path of (matches ?? [importPath(what)]).toReversed()) {
+    const found = (matches ?? [importPath(what)]).map((path) => {
       if (++this.#imports > IMPORTED_FILES_MAX) throw errorAt(what, `over ${IMPORTED_FILES_MAX} imports of files`)
-      this.#push(`file ${path}`, this.#files.imported(path, what), by, what)
-    }
+      return { path, lexemes: this.#files.imported(path, what) }
+    })
+    // The last one first: reading goes on at the top.
+    for (const { path, lexemes } of found.reverse()) this.#push(`file ${path}`, lexemes, by, what)
   }
 
   #push(name: string, lexemes: readonly Lexeme[], by: Frame | null, at: Token): void {
