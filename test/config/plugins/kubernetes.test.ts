@@ -53,6 +53,8 @@ test('options of kubernetes', () => {
     ['ignore empty_service and so on', { ignoreEmptyService: true }],
     ['zonal', { zonal: true }],
     ['startup_timeout 1s', { startupTimeoutMs: 1000 }],
+    ['startup_timeout 0s', { startupTimeoutMs: 0 }],
+    ['apiserver_max_inflight 0', {}],
     ['startup_timeout 1m30s', { startupTimeoutMs: 90_000 }],
     ['kubeconfig f', { kubeconfig: 'f' }],
     ['kubeconfig f ctx', { kubeconfig: 'f', context: 'ctx' }],
@@ -183,6 +185,8 @@ test('k8s_external', () => {
   })
   const cases: [options: string, message: RegExp][] = [
     ['apex', /Wrong argument count/],
+    [`apex ${'a'.repeat(64)}`, /not one label/],
+    ['apex -a', /not one label/],
     ['apex a.b', /plugin\/k8s_external: 'a.b' is not one label/],
     ['ttl 3601', /no whole number from 0 to 3600/],
     ['headless yes', /Wrong argument count/],
@@ -205,6 +209,11 @@ test('ocp_dnsnameresolver and autopath are told to be without effect', () => {
     minTtl: 5,
     failureThreshold: 5,
   })
+  const least = reading(
+    'ocp_dnsnameresolver',
+    'ocp_dnsnameresolver {\n namespaces a\n minTTL 1\n failureThreshold 1\n}',
+  )
+  assert.deepEqual(least.config, { namespaces: ['a'], minTtl: 1, failureThreshold: 1 })
   assert.match(refusal('ocp_dnsnameresolver', 'ocp_dnsnameresolver {\n minttl 5\n}'), /unknown property 'minttl'/)
   assert.match(refusal('ocp_dnsnameresolver', 'ocp_dnsnameresolver {\n minTTL 0\n}'), /no whole number/)
 

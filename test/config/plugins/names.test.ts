@@ -199,6 +199,7 @@ test('rewrite', () => {
     ['type ANY HINFO', { kind: 'type', from: 255, to: 13 }],
     ['class CH IN', { kind: 'class', from: 3, to: 1 }],
     ['ttl a 30', { kind: 'ttl', match: 'exact', name: 'a.', min: 30, max: 30 }],
+    ['ttl a 0', { kind: 'ttl', match: 'exact', name: 'a.', min: 0, max: 0 }],
     ['ttl suffix a 10-20', { kind: 'ttl', match: 'suffix', name: 'a.', min: 10, max: 20 }],
     ['ttl regex .* -30', { kind: 'ttl', match: 'regex', name: '.*', min: 0, max: 30 }],
     ['ttl exact a 30-', { kind: 'ttl', match: 'exact', name: 'a.', min: 30, max: 2 ** 31 - 1 }],
@@ -207,6 +208,8 @@ test('rewrite', () => {
     ['cname a b', { kind: 'cname', match: 'exact', from: 'a.', to: 'b.' }],
     ['cname regex a(.) {1}', { kind: 'cname', match: 'regex', from: 'a(.)', to: '{1}' }],
     ['edns0 local set 0xfde9 0x00ff', { ...edns0, data: '0x00ff' }],
+    ['edns0 local set 0x1 a', { ...edns0, code: 1, data: 'a' }],
+    ['edns0 local set 0 a', { ...edns0, code: 0, data: 'a' }],
     ['edns0 local append 65001 text', { ...edns0, action: 'append', data: 'text' }],
     [
       'edns0 local replace 65001 {client_ip} revert',

@@ -93,6 +93,7 @@ test('health, ready, prometheus', () => {
     ['health', { address: { host: '', port: 8080 }, lameduckMs: 0 }],
     ['health :18080', { address: { host: '', port: 18080 }, lameduckMs: 0 }],
     ['health localhost:8091 {\n lameduck 1m30s\n}', { address: { host: 'localhost', port: 8091 }, lameduckMs: 90_000 }],
+    ['health :0', { address: { host: '', port: 0 }, lameduckMs: 0 }], // any free one
     ['health [::1]:8080', { address: { host: '::1', port: 8080 }, lameduckMs: 0 }],
   ])
   refuses('health', [
@@ -148,6 +149,7 @@ test('reload', () => {
   refuses('reload', [
     ['reload 1s', /^Corefile:1 - .*plugin\/reload: duration '1s' is less than 2s/],
     ['reload 10', /missing unit/],
+    ['reload 10s 1ms', /jitter '1ms' is less than 1s/],
     ['reload 10s 500ms', /jitter '500ms' is less than 1s/],
     ['reload 10s -1s', /less than 0s/],
     ['reload 1m 1s 1s', /Wrong argument count/],
@@ -219,6 +221,8 @@ test('loadbalance', () => {
     ['loadbalance weighted w {\n reload -1s\n}', /less than 0s/],
     ['loadbalance {\n prefer 10.0.0.1\n}', /'10.0.0.1' is no prefix/],
     ['loadbalance {\n prefer 10.0.0.0/33\n}', /no prefix/],
+    ['loadbalance {\n prefer x/8\n}', /no prefix/],
+    ['loadbalance {\n prefer fe80::%eth0/64\n}', /no prefix/],
     ['loadbalance {\n prefer\n}', /Wrong argument count/],
   ])
 })

@@ -57,6 +57,7 @@ test('where forward sends queries', () => {
   )
   const cases: [to: string, expected: string[]][] = [
     ['9.9.9.9', ['dns 9.9.9.9 53']],
+    ['9.9.9.9:1 9.9.9.9:65535', ['dns 9.9.9.9 1', 'dns 9.9.9.9 65535']],
     ['9.9.9.9:5353 dns://9.9.9.10', ['dns 9.9.9.9 5353', 'dns 9.9.9.10 53']],
     ['2001:db8::1', ['dns 2001:db8::1 53']],
     ['[2001:db8::1]:5353 [2001:db8::1]', ['dns 2001:db8::1 5353', 'dns 2001:db8::1 53']],
@@ -77,6 +78,8 @@ test('where forward sends queries', () => {
     ['https://dns.example:8443', ['https dns.example 8443']],
   ]
   for (const [to, expected] of cases) assert.deepEqual(upstreams(to), expected, to)
+  const most = Array.from({ length: 15 }, (_, i) => `10.0.0.${i}`).join(' ')
+  assert.equal(upstreams(most).length, 15)
   assert.deepEqual(upstreams('resolv.conf', folder), ['dns 10.0.0.1 53', 'dns fe80::1 53'])
 })
 
@@ -124,6 +127,8 @@ test('properties of forward', () => {
     ],
     ['health_check 5s domain a', { healthCheck: { intervalMs: 5000, recursionDesired: true, domain: 'a.' } }],
     ['expire 20s\nmax_age 20s', { expireMs: 20_000, maxAgeMs: 20_000 }],
+    ['max_idle_conns 0\nmax_concurrent 0\nmax_age 0s', {}],
+    ['resolver 10.0.0.1:9', { resolver: ['10.0.0.1:9'] }],
     ['max_idle_conns 7', { maxIdleConns: 7 }],
     ['max_concurrent 1000', { maxConcurrent: 1000 }],
     ['read_timeout 500ms', { readTimeoutMs: 500 }],
@@ -155,6 +160,9 @@ test('properties of forward', () => {
     ['health_check 5s domain', /Wrong argument count or unexpected line ending after 'domain'/],
     ['health_check 5s fast', /'fast' is none of no_rec, domain/],
     ['expire -1s', /less than 0s/],
+    ['tls_servername a..b', /empty label/],
+    ['max_age 1ms', /max_age is less/],
+    ['max_fails 4294967296', /from 0 to 4294967295/],
     ['max_age 9s', /^Corefile:2 - .*max_age is less than expire \(10s\)/],
     ['max_concurrent many', /no whole number/],
     ['read_timeout 2', /missing unit/],
@@ -224,6 +232,9 @@ test('cache', () => {
     ['cache {\n prefetch 10\n}', { prefetch: { amount: 10, durationMs: 60_000, percentage: 10 } }],
     ['cache {\n prefetch 10 2m 90%\n}', { prefetch: { amount: 10, durationMs: 120_000, percentage: 90 } }],
     ['cache {\n prefetch 0\n}', {}],
+    ['cache {\n success 0 1 0\n}', { success: { capacity: 0, ttl: 1, minTtl: 0 } }],
+    ['cache {\n serve_stale 1h immediate 0\n}', { serveStale: stale }],
+    ['cache 2147483647', { success: { ...capped, ttl: 2 ** 31 - 1 }, denial: { ...capped, ttl: 2 ** 31 - 1 } }],
     ['cache {\n serve_stale\n}', { serveStale: stale }],
     ['cache {\n serve_stale 3600s verify\n}', { serveStale: { ...stale, mode: 'verify' } }],
     [
@@ -248,6 +259,7 @@ test('cache', () => {
   }
   const refused: [text: string, message: RegExp][] = [
     ['cache 0', /plugin\/cache: '0' is no whole number from 1/],
+    ['cache 2147483648', /no whole number/],
     ['cache -30', /no whole number/],
     ['cache {\n success\n}', /Wrong argument count/],
     ['cache {\n success 1 2 3 4\n}', /Wrong argument count/],
