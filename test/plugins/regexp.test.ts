@@ -46,6 +46,7 @@ test('a pattern that is none, or that could take long, is an error', () => {
     ['\\C', /invalid escape sequence/],
     ['a'.repeat(10_001), /longer than 10000 characters/],
     ['(?:a?){500}a{500}$', /too costly/],
+    ['(?:a?){120}a{120}$', /too costly: 363 steps/],
     ['((((a?){10}){10}){10})*b', /too costly/],
   ]
   for (const [pattern, says] of cases)

@@ -163,7 +163,8 @@ test('TTLs and RCODEs, of the names that fit', () => {
   // What the server would have written is written here.
   const failed = createRewrite([rule({ kind: 'rcode', match: 'regex', name: '.*', from: 2, to: 3 })])
   const failure: Outcome = { kind: 'failure', rcode: 2, error: 'x', plugin: 'behind' }
-  assert.equal(replyTo(failed, requestOf('a. A'), () => failure).rcode, 3)
+  const written = replyTo(failed, requestOf('a. A'), () => failure)
+  assert.deepEqual([written.rcode, written.authoritative, written.plugin], [3, false, 'behind'])
   assert.equal(
     run(rcodes, requestOf('a. A'), () => failure),
     failure,
