@@ -40,10 +40,12 @@ export class ResourceStore {
     return this.#state.get(KINDS[this.resource], namespace, name) ?? ''
   }
 
-  set(namespace: string, name: string, packed: string): void {
-    if (packed === KEEP) return
-    if (this.resource === 'namespaces') this.#state.setNamespace(name, packed !== '')
-    else this.#state.set(KINDS[this.resource], namespace, name, packed)
+  /** @returns whether that is news; of a namespace false */
+  set(namespace: string, name: string, packed: string): boolean {
+    if (packed === KEEP) return false
+    if (this.resource !== 'namespaces') return this.#state.set(KINDS[this.resource], namespace, name, packed)
+    this.#state.setNamespace(name, packed !== '')
+    return false
   }
 
   /** Namespace and name of every object. */

@@ -5,6 +5,7 @@ import { Worker } from 'node:worker_threads'
 import { RegionFullError } from '../index/allocator.ts'
 import type { ClusterIndex, Flush } from './cluster-index.ts'
 import { Audit, eachItem, Replacement, ResourceStore } from './list-merge.ts'
+import { type OnProgrammed, ProgrammingLatency } from './programming-latency.ts'
 import type {
   Events,
   FeedMessage,
@@ -15,6 +16,7 @@ import type {
   ListItems,
   Resource,
 } from './watch/messages.ts'
+import { type RequestTotals, sumOfTotals } from './watch/request-totals.ts'
 
 /** Events are gathered for so long before they are published together. */
 const GATHER_MS = 2
@@ -46,6 +48,8 @@ export interface FeedStatus {
   readonly resources: Readonly<Partial<Record<Resource, ResourceStatus>>>
   /** Objects that audits found to be different though no event had said so. */
   readonly healed: number
+  /** What the API server was asked since the process started, a second ago at the latest. */
+  readonly requests: readonly RequestTotals[]
 }
 
 export interface FeedCallbacks {
@@ -57,6 +61,8 @@ export interface FeedCallbacks {
   readonly onListed: () => void
   /** Something was published. */
   readonly onPublished: (flush: Flush) => void
+  /** A change of a Service's endpoints that says when it happened is served. */
+  readonly onProgrammed?: OnProgrammed
   /** The index cannot be built at all. */
   readonly onFailed: (error: Error) => void
 }
@@ -66,7 +72,7 @@ export class FeedError extends Error {
   readonly code = 'BAD_CONNECTION'
 }
 
-type ResourceMessage = Exclude<FeedMessage, { readonly type: 'log' | 'refused' }>
+type ResourceMessage = Exclude<FeedMessage, { readonly type: 'log' | 'refused' | 'requested' }>
 
 /** One kind of objects, as the feed stands with it. */
 class Following implements ResourceStatus {
@@ -96,6 +102,10 @@ export class LiveFeed {
   readonly #index: ClusterIndex
   readonly #callbacks: FeedCallbacks
   readonly #followings: ReadonlyMap<Resource, Following>
+  readonly #latency: ProgrammingLatency
+  /** Asked by threads that have ended, and by the one that runs. */
+  #requestsBefore: readonly RequestTotals[] = []
+  #requests: readonly RequestTotals[] = []
   #worker: Worker | undefined
   #restartMs = RESTART_FIRST_MS
   #restartTimer: NodeJS.Timeout | undefined
@@ -125,6 +135,7 @@ export class LiveFeed {
     this.#followings = new Map(
       options.resources.map((resource) => [resource, new Following(new ResourceStore(resource, index.state))]),
     )
+    this.#latency = new ProgrammingLatency(index.state, callbacks.onProgrammed ?? (() => {}))
     index.complete = false
     // The zones are published already, and as if there were nothing else.
     index.flush(Date.now())
@@ -145,6 +156,7 @@ export class LiveFeed {
       ageMs: performance.now() - Math.min(...all.map(({ heardAt }) => heardAt)),
       resources: Object.fromEntries(this.#followings),
       healed: this.#healed,
+      requests: sumOfTotals(this.#requestsBefore, this.#requests),
     }
   }
 
@@ -181,6 +193,7 @@ export class LiveFeed {
     worker.on('message', (message: FeedMessage) => {
       if (message.type === 'log') this.#callbacks.log(message.line)
       else if (message.type === 'refused') this.#refused(message.reason)
+      else if (message.type === 'requested') this.#requests = message.totals
       else if (this.#early !== null) this.#early.push(message)
       else this.#receive(message)
     })
@@ -190,6 +203,8 @@ export class LiveFeed {
 
   #threadEnded(): void {
     this.#worker = undefined
+    this.#requestsBefore = sumOfTotals(this.#requestsBefore, this.#requests)
+    this.#requests = []
     if (this.#stopping) return
     for (const following of this.#followings.values()) {
       following.list = null
@@ -240,9 +255,12 @@ export class LiveFeed {
     else this.#callbacks.onFailed(new FeedError(reason))
   }
 
-  #applyEvents(following: Following, { items }: Events): void {
+  #applyEvents(following: Following, { items, triggeredMs }: Events): void {
+    let item = 0
     eachItem(items, (namespace, name, packed) => {
-      following.store.set(namespace, name, packed)
+      const isNews = following.store.set(namespace, name, packed)
+      if (isNews && triggeredMs !== undefined) this.#latency.changed(namespace, packed, triggeredMs[item])
+      item++
       following.audit?.touch(namespace, name)
       following.endingAudit?.touch(namespace, name)
     })
@@ -366,6 +384,7 @@ export class LiveFeed {
       const flush = this.#index.flush(Date.now(), loading)
       if (this.#full) this.#callbacks.log('the index has room again: all changes are served')
       this.#full = false
+      this.#latency.served(Date.now())
       if (flush.version !== 0) this.#callbacks.onPublished(flush)
     } catch (error) {
       if (loading || !(error instanceof RegionFullError)) {

@@ -8,6 +8,7 @@ import type { Access, Connection } from './connection.ts'
 import { ConnectionError } from './connection-error.ts'
 import { Dialer } from './dialer.ts'
 import { Places, TokenBucket } from './request-limit.ts'
+import { NO_ANSWER, RequestMeter } from './request-totals.ts'
 import type { Body, Reply } from './way.ts'
 
 export { ApiError } from './api-error.ts'
@@ -51,10 +52,20 @@ export class ApiClient {
   readonly #rate: TokenBucket
   readonly #places: Places
   readonly #closing = new AbortController()
+  readonly #meter: RequestMeter
   readonly #userAgent = `peregrine/${version()}`
 
-  /** @param log  is told when the server is reached for the first time, and again after it was not */
-  constructor(connection: Connection, { qps, burst, maxInflight }: RequestLimits, log: (line: string) => void) {
+  /**
+   * @param log  is told when the server is reached for the first time, and again after it was not
+   * @param meter  counts what is asked
+   */
+  constructor(
+    connection: Connection,
+    { qps, burst, maxInflight }: RequestLimits,
+    log: (line: string) => void,
+    meter = new RequestMeter(),
+  ) {
+    this.#meter = meter
     this.#connection = connection
     this.#dialer = new Dialer(connection, log)
     this.#rate = new TokenBucket(qps, burst)
@@ -93,8 +104,18 @@ export class ApiClient {
   async #ask(path: string, options: RequestOptions): Promise<Reply> {
     let isKnown = true
     for (let unseen = 0; ; ) {
+      const queuedAt = performance.now()
       await this.#rate.take(options.signal, this.#closing.signal)
-      const { way, access } = await this.#dialer.way(options.signal)
+      const waitMs = performance.now() - queuedAt
+      const askedAt = performance.now()
+      const count = (code: string): void => {
+        const { host } = this.#dialer
+        if (host !== '') this.#meter.add(host, code, waitMs / 1000, (performance.now() - askedAt) / 1000)
+      }
+      const { way, access } = await this.#dialer.way(options.signal).catch((error: unknown) => {
+        if (error instanceof ConnectionError && !this.#closing.signal.aborted) count(NO_ANSWER)
+        throw error
+      })
       options.signal?.throwIfAborted()
       let reply: Reply
       try {
@@ -105,7 +126,9 @@ export class ApiClient {
           signal: options.signal,
           silenceMs: options.silenceMs ?? 0,
         })
+        count(String(reply.status))
       } catch (error) {
+        if (error instanceof ConnectionError && !this.#closing.signal.aborted) count(NO_ANSWER)
         if (!(error instanceof ConnectionError && error.unseen) || ++unseen > UNSEEN_MAX) throw error
         continue
       }

@@ -27,6 +27,7 @@ export class Dialer {
   /** Attempts in a row that led nowhere. */
   #failures = 0
   #attemptedAt = Number.NEGATIVE_INFINITY
+  #host = ''
   #isLost = true
 
   constructor(connection: Connection, log: (line: string) => void) {
@@ -69,6 +70,11 @@ export class Dialer {
     return Math.max(Number.NEGATIVE_INFINITY, ...[...this.#ways].map((way) => way.heardAt))
   }
 
+  /** Host and port of the server that was dialed last; '' before that. */
+  get host(): string {
+    return this.#host
+  }
+
   close(): void {
     this.#closing.abort(new ConnectionError('closed'))
     for (const way of this.#ways) way.destroy()
@@ -82,6 +88,7 @@ export class Dialer {
     let access: Access | undefined
     try {
       access = await this.#connection.access()
+      this.#host = access.server.host
       this.#keep(await openWay(access, this.#closing.signal))
     } catch (cause) {
       this.#failed(access)

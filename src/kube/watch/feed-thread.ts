@@ -9,9 +9,13 @@ import { DamageLog } from './damage-log.ts'
 import type { Ack, FeedOptions, ListAgain, StopMessage } from './messages.ts'
 import { Outbox } from './outbox.ts'
 import { PACE, Reflector } from './reflector.ts'
+import { RequestMeter } from './request-totals.ts'
 
 /** Requests have so long to end when the thread is to stop. */
 const STOP_MS = 1000
+
+/** Between two messages with totals. */
+const TOTALS_MS = 1000
 
 /** Quiet for so long after a list. */
 const TIDY_MS = 1000
@@ -43,7 +47,12 @@ async function follow(port: MessagePort, options: FeedOptions): Promise<void> {
   stopped.signal.addEventListener('abort', () => setTimeout(() => process.exit(0), STOP_MS))
   const connection = await openConnection(options, outbox)
   const { qps, burst, maxInflight } = options
-  const client = new ApiClient(connection, { qps, burst, maxInflight }, (line) => outbox.log(line))
+  const meter = new RequestMeter()
+  const client = new ApiClient(connection, { qps, burst, maxInflight }, (line) => outbox.log(line), meter)
+  setInterval(() => {
+    const totals = meter.takeChanged()
+    if (totals !== null) outbox.post({ type: 'requested', totals })
+  }, TOTALS_MS).unref()
   const damageLog = new DamageLog((line) => outbox.log(line))
   reflectors = options.resources.map((resource) => new Reflector(resource, client, outbox, damageLog, options))
   const running = reflectors.map((reflector) => reflector.run(stopped.signal))

@@ -1,5 +1,7 @@
 // What the feed thread and the main thread say to each other.
 
+import type { RequestTotals } from './request-totals.ts'
+
 /** Kinds of objects that are listed and watched, by their plural names in the API. */
 export type Resource = 'namespaces' | 'services' | 'endpointslices' | 'pods' | 'serviceimports'
 
@@ -40,6 +42,8 @@ export interface Events {
   readonly items: Items
   /** performance.timeOrigin + performance.now() when the octets came in. */
   readonly arrivedMs: number
+  /** Of EndpointSlices: when what each object shows happened, in milliseconds since 1970; 0 if it does not say. Absent: none does. */
+  readonly triggeredMs?: readonly number[]
 }
 
 /** What is known of a resource is as good as now: its watch is open, and the server was heard from. At most once a second. */
@@ -68,7 +72,13 @@ export interface LogLine {
   readonly line: string
 }
 
-export type FeedMessage = ListBegin | ListItems | ListEnd | Events | Alive | Failing | Refused | LogLine
+/** What was asked of the API server since the thread started. At most once a second. */
+export interface Requested {
+  readonly type: 'requested'
+  readonly totals: readonly RequestTotals[]
+}
+
+export type FeedMessage = ListBegin | ListItems | ListEnd | Events | Alive | Failing | Refused | LogLine | Requested
 
 /** Where the API server is, and who asks it: a kubeconfig, else an endpoint, else the service account of the Pod that this runs in. */
 export interface ConnectionOptions {

@@ -15,6 +15,7 @@ import { Pulse } from './pulse.ts'
 import { type Api, Requests } from './requests.ts'
 import type { Selection } from './resources.ts'
 import { postStreamedList } from './streaming-list.ts'
+import { triggerTimeOf } from './trigger-time.ts'
 import { type EventBatch, eventBatches, versionOf } from './watch.ts'
 
 export type ReflectorOptions = Selection & Pick<FeedOptions, 'pageSize' | 'streamingLists'>
@@ -233,12 +234,23 @@ export class Reflector {
 
   /** @returns whether anything has changed */
   #pass({ events, error, arrivedMs }: EventBatch): boolean {
+    const { resource } = this
     const items: string[] = []
+    const triggers: number[] = []
     for (const event of events) {
       this.#version = versionOf(event, this.#version)
-      if (event.type !== 'BOOKMARK') this.#packer.appendChanged(items, event.object, event.type === 'DELETED')
+      if (event.type === 'BOOKMARK') continue
+      const isGone = event.type === 'DELETED'
+      const before = items.length
+      this.#packer.appendChanged(items, event.object, isGone)
+      // The last thing that a slice shows is no reason for its end.
+      if (resource === 'endpointslices' && items.length > before)
+        triggers.push(isGone ? 0 : triggerTimeOf(event.object))
     }
-    if (items.length > 0) this.#outbox.post({ type: 'events', resource: this.resource, items, arrivedMs })
+    const triggeredMs = triggers.some((ms) => ms > 0) ? triggers : undefined
+    if (items.length > 0) {
+      this.#outbox.post({ type: 'events', resource, items, arrivedMs, ...(triggeredMs && { triggeredMs }) })
+    }
     if (events.length > 0) this.#succeeded()
     if (error !== null) throw error
     this.#pulse.alive()

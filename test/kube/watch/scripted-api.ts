@@ -111,6 +111,7 @@ export function told(messages: readonly FeedMessage[]): string[] {
   const lines: string[] = []
   for (const message of messages) {
     if (message.type === 'log' || message.type === 'alive' || message.type === 'refused') continue
+    if (message.type === 'requested') continue
     const { type, resource } = message
     if (type === 'failing') lines.push(`${resource} failing: ${message.reason}`)
     else if (type === 'events') lines.push(`${resource} ${itemsText(message.items)}`)
