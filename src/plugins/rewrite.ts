@@ -3,7 +3,7 @@
 
 import type { RewriteAnswer, RewriteField, RewriteRule } from '../config/configuration.ts'
 import { labelsOfText, NameError } from '../dns/name.ts'
-import type { Outcome, Plugin, Request, Walk } from './plugin.ts'
+import type { Failure, Plugin, Request, Walk } from './plugin.ts'
 import { ednsChange, optionCode } from './rewrite-edns.ts'
 import { nameChange, nameTest } from './rewrite-names.ts'
 import * as replies from './rewrite-replies.ts'
@@ -33,21 +33,29 @@ export function createRewrite(rules: readonly RewriteRule[]): Plugin {
     *serve(request, next): Walk {
       const { question, edns } = request
       try {
-        const changes = applyRules(compiled, request)
+        const changes = guarded(() => applyRules(compiled, request))
+        if ('kind' in changes) return changes
         let outcome = yield* next(request)
         for (const change of changes) {
-          const changed: Outcome | Walk = change(outcome, request)
+          const changed = guarded(() => change(outcome, request))
           outcome = 'kind' in changed ? changed : yield* changed
         }
         return outcome
-      } catch (error) {
-        if (!(error instanceof NameError)) throw error
-        return { kind: 'failure', rcode: SERVFAIL, error: error.message, plugin: NAME }
       } finally {
         request.question = question
         request.edns = edns
       }
     },
+  }
+}
+
+/** What `work` gives; a failure if it makes a name that is none. */
+function guarded<T>(work: () => T): T | Failure {
+  try {
+    return work()
+  } catch (error) {
+    if (!(error instanceof NameError)) throw error
+    return { kind: 'failure', rcode: SERVFAIL, error: error.message, plugin: NAME }
   }
 }
 

@@ -77,6 +77,9 @@ test('a name that becomes none is SERVFAIL', () => {
   const long = `${'a'.repeat(60)}.`.repeat(3)
   assert.equal(seen([rule(name('suffix', 'example', `${long}${long}`))], 'a.example. A'), null)
   assert.equal(seen([rule(name('prefix', 'a', '.'))], 'a.example. A'), null) // an empty label
+  // Also of a name in a reply.
+  const back = name('exact', 'a', 'b', { kind: 'value', from: 'c', to: `${long}${long}` })
+  assert.equal(run(createRewrite([rule(back)]), requestOf('a. A'), () => reply(['b. 5 CNAME c.'])).kind, 'failure')
   const outcome = run(createRewrite([rule(name('exact', 'a', `${'b'.repeat(64)}`))]), requestOf('a. A'))
   assert.deepEqual([outcome.kind, outcome.kind === 'failure' && outcome.rcode], ['failure', 2])
 })
