@@ -1,7 +1,7 @@
 // Where all lines of the log go out: one file descriptor, one write at a time, in large pieces. Nobody waits for it: while a pipe is full, lines
 // gather up to a bound, and then those of queries are dropped and counted. All lines go this way, so none is cut by another.
 
-import { write as writeFile, writeSync } from 'node:fs'
+import { constants, fstatSync, openSync, write as writeFile, writeSync } from 'node:fs'
 
 /** Octets of one write: what a pipe takes. */
 const PIECE_OCTETS = 1 << 16
@@ -30,11 +30,23 @@ export type WriteOctets = (
 ) => void
 
 /** A sink on a file descriptor, which stays open. */
-export function createLineSink(
-  fd: number,
-  write: WriteOctets = (octets, done) => writeFile(fd, octets, done),
-): LineSink {
-  return new DescriptorSink(write)
+export function createLineSink(fd: number, write?: WriteOctets): LineSink {
+  if (write !== undefined) return new DescriptorSink(write)
+  const own = withoutBlocking(fd)
+  return new DescriptorSink((octets, done) => writeFile(own, octets, done))
+}
+
+/**
+ * A descriptor of the same pipe whose writes do not wait. A write that waits holds one of Node's helper threads, and a process cannot end
+ * before it: with a reader that is stuck, never. The flag is set on a new open file, since others may share the one behind `fd`.
+ */
+function withoutBlocking(fd: number): number {
+  try {
+    if (!fstatSync(fd).isFIFO()) return fd
+    return openSync(`/proc/self/fd/${fd}`, constants.O_WRONLY | constants.O_NONBLOCK)
+  } catch {
+    return fd // another system, or somebody else's pipe: then writes may wait
+  }
 }
 
 /** Writes at once, whatever waits: for the last words of a process that is about to end. */

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { join } from 'node:path'
 import { mock, test } from 'node:test'
 import { ErrorsLog } from '../../src/admin/errors-log.ts'
 import { createLineSink, type WriteOctets } from '../../src/admin/line-sink.ts'
@@ -264,4 +266,14 @@ test('durations as Go writes them', () => {
     [1234.567891, '1.234567891s'],
   ]
   for (const [milliseconds, text] of cases) assert.equal(durationText(milliseconds), text)
+})
+
+test('a process whose output nobody reads ends nevertheless', { skip: process.platform !== 'linux' }, () => {
+  const helper = join(import.meta.dirname, 'stuck-output.ts')
+  const script = `{ "$1" "$2"; echo "ended $?" >&2; } | { sleep 5; echo "reader has gone" >&2; }`
+  const { stderr } = spawnSync('sh', ['-c', script, 'sh', process.execPath, helper], {
+    encoding: 'utf8',
+    timeout: 30_000,
+  })
+  assert.deepEqual(stderr.trim().split('\n'), ['ended 0', 'reader has gone'])
 })
