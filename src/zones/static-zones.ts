@@ -2,8 +2,12 @@
 // On the main thread. Workers answer from it by plugins/hosts.ts and plugins/file.ts.
 
 import type { Configuration } from '../config/configuration.ts'
+import type { ResourceRecord } from '../dns/message.ts'
 import type { Region } from '../index/layout.ts'
+import type { FileSource } from '../plugins/file.ts'
 import type { HostsSource } from '../plugins/hosts.ts'
+import { AutoZones } from './auto-zones.ts'
+import { FileZones } from './file-zones.ts'
 import { HostsZone } from './hosts-zone.ts'
 import type { StaticContext, StaticLog, StaticPart } from './static-part.ts'
 import { ZoneStore } from './zone-store.ts'
@@ -14,6 +18,17 @@ export interface StaticStats {
   readonly hostsEntries: ReadonlyMap<string, number>
   /** When a hosts file was last read, seconds since 1970; 0: never. */
   readonly hostsReloadSeconds: number
+}
+
+/** A zone out of a file. */
+export interface StaticZone {
+  /** Index in Configuration.blocks. */
+  readonly block: number
+  readonly plugin: 'file' | 'auto'
+  /** Absolute, lower case. */
+  readonly zone: string
+  /** Of its SOA. */
+  readonly serial: number
 }
 
 export interface StaticOptions {
@@ -39,6 +54,7 @@ export class StaticZones {
   readonly #options: StaticOptions
   readonly #parts: StaticPart[] = []
   readonly #hosts = new Map<number, HostsZone>()
+  readonly #files: (FileZones | AutoZones)[] = []
   readonly #timers: NodeJS.Timeout[] = []
   #store: ZoneStore | null = null
 
@@ -51,11 +67,14 @@ export class StaticZones {
       zoneChanged: (zone, serial) => this.onZoneChanged(zone, serial),
       sourcesChanged: () => this.onSourcesChanged(),
     }
-    for (const [block, { plugins }] of configuration.blocks.entries()) {
-      if (plugins.hosts === undefined) continue
-      const hosts = new HostsZone(block, plugins.hosts, context)
-      this.#hosts.set(block, hosts)
-      this.#parts.push(hosts)
+    for (const [index, { plugins, file, line }] of configuration.blocks.entries()) {
+      if (plugins.hosts !== undefined) {
+        const hosts = new HostsZone(index, plugins.hosts, context)
+        this.#hosts.set(index, hosts)
+        this.#parts.push(hosts)
+      }
+      for (const config of plugins.file ?? []) this.#addFiles(new FileZones({ index, file, line }, config, context))
+      for (const config of plugins.auto ?? []) this.#addFiles(new AutoZones(index, config, context))
     }
   }
 
@@ -87,6 +106,36 @@ export class StaticZones {
     return this.#hosts.get(block)?.source() ?? null
   }
 
+  /** After load(): what the block's `file` and its `auto` are answered from, in this order, as far as it has them. */
+  fileSources(block: number): FileSource[] {
+    const parts = this.#files.filter((part) => part.block === block)
+    return (['file', 'auto'] as const).flatMap((plugin) => {
+      const zones = parts.filter((part) => part.plugin === plugin).flatMap((part) => part.zones())
+      if (!parts.some((part) => part.plugin === plugin)) return []
+      // Of a zone that stands there twice the last one counts.
+      const byName = new Map(zones.map((zone) => [zone.labels.join('.'), zone]))
+      return [{ plugin, region: this.#store!.region.buffer, zones: [...byName.values()] }]
+    })
+  }
+
+  /** Zones of `file` and `auto` that are served now. */
+  get zones(): readonly StaticZone[] {
+    return this.#files.flatMap(({ block, plugin, contents }) =>
+      contents.filter(({ isLoaded }) => isLoaded).map(({ zone, serial }) => ({ block, plugin, zone, serial })),
+    )
+  }
+
+  /**
+   * The records of a zone of `file` or `auto` from SOA to SOA, as they are at the moment of the call; none if it is not served.
+   * @param zone   absolute, lower case
+   * @param block  for a zone that several blocks have
+   */
+  axfrRecords(zone: string, block = -1): Iterable<ResourceRecord> {
+    const parts = this.#files.filter((part) => block < 0 || part.block === block)
+    const content = parts.flatMap(({ contents }) => contents).findLast((each) => each.zone === zone && each.isLoaded)
+    return content?.records() ?? []
+  }
+
   get stats(): StaticStats {
     const hostsEntries = new Map<string, number>()
     let hostsReloadSeconds = 0
@@ -106,6 +155,11 @@ export class StaticZones {
   close(): void {
     for (const timer of this.#timers) clearInterval(timer)
     this.#timers.length = 0
+  }
+
+  #addFiles(part: FileZones | AutoZones): void {
+    this.#files.push(part)
+    this.#parts.push(part)
   }
 
   #repeat(part: StaticPart): void {

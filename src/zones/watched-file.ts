@@ -2,6 +2,7 @@
 // where it looks changed. Not here: when (static-zones.ts).
 
 import { createHash } from 'node:crypto'
+import type { Stats } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
 
 /** One look at a file. */
@@ -24,7 +25,7 @@ export class WatchedFile {
   /** Reads the file if something about it differs from the last look at which it was there. Never throws. */
   async look(): Promise<Look> {
     try {
-      const stamp = await stampOf(this.path)
+      const stamp = stampOf(await stat(this.path))
       if (stamp === this.#stamp) return { kind: 'same' }
       const content = await readFile(this.path)
       const digest = createHash('sha256').update(content).digest('hex')
@@ -39,7 +40,6 @@ export class WatchedFile {
 }
 
 /** What differs when another file is there, or another content, as far as the file system tells. */
-export async function stampOf(path: string): Promise<string> {
-  const { dev, ino, size, mtimeMs, ctimeMs } = await stat(path)
+export function stampOf({ dev, ino, size, mtimeMs, ctimeMs }: Stats): string {
   return `${dev} ${ino} ${size} ${mtimeMs} ${ctimeMs}`
 }

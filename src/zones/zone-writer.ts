@@ -14,6 +14,14 @@ export interface ZoneNode {
   build(builder: BlockBuilder): void
 }
 
+/** The names of a zone and what they hold. */
+export interface ZoneSnapshot {
+  /** By labels, as keyOfLabels() has them. */
+  readonly keys: readonly string[]
+  /** The block of each (index/layout.ts), one behind the other. */
+  readonly words: Int32Array
+}
+
 export class ZoneWriter {
   /** The zone's number in the index. */
   readonly number: number
@@ -51,9 +59,19 @@ export class ZoneWriter {
     this.#written = null
   }
 
-  /** Names with records, by their labels joined as on the wire (labelsOfKey), and their refs. */
-  get names(): ReadonlyMap<string, number> {
-    return this.#names
+  /** What the zone holds now; stays so, whatever is written later. */
+  snapshot(): ZoneSnapshot {
+    const { words } = this.#writer.region
+    const keys = [...this.#names.keys()]
+    const blocks = [...this.#names.values()].map((name) => this.#writer.blockOf(name))
+    const copy = new Int32Array(blocks.reduce((sum, block) => sum + blockSize(words, block), 0))
+    let at = 0
+    for (const block of blocks) {
+      const size = blockSize(words, block)
+      copy.set(words.subarray(block, block + size), at)
+      at += size
+    }
+    return { keys, words: copy }
   }
 
   #resolve(labels: readonly string[]): number {
@@ -81,7 +99,7 @@ export function keyOfLabels(labels: readonly string[]): string {
   return key
 }
 
-/** The labels that a key of ZoneWriter.names is made of. */
+/** The labels that a key is made of. */
 export function labelsOfKey(key: string): string[] {
   const labels: string[] = []
   for (let at = 0; at < key.length; ) {

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
-import type { Configuration, FileConfig, HostsConfig, Plugins } from '../../src/config/configuration.ts'
+import type { AutoConfig, Configuration, FileConfig, HostsConfig, Plugins } from '../../src/config/configuration.ts'
 import type { StaticLog } from '../../src/zones/static-part.ts'
 
 /** One block for each set of plugins. */
@@ -36,6 +36,10 @@ export function hosts(config: Partial<HostsConfig> = {}): HostsConfig {
 
 export function file(config: Partial<FileConfig>): FileConfig {
   return { path: '', zones: [], reloadMs: 0, reloadByMtime: false, fallthrough: null, ...config }
+}
+
+export function auto(config: Partial<AutoConfig>): AutoConfig {
+  return { zones: ['.'], directory: '', pattern: 'db\\.(.*)', origin: '{1}', reloadMs: 3_600_000, ...config }
 }
 
 /** A folder for this test, gone after it. */
