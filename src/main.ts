@@ -2,26 +2,37 @@
 
 import { globSync, readFileSync } from 'node:fs'
 import { flushCompileCache } from 'node:module'
-import { configFromFlags } from './cli/flag-config.ts'
+import { basename } from 'node:path'
 import { FlagError, Flags, usage } from './cli/flags.ts'
 
-const COMMANDS = ['serve', 'explain', 'compile']
-const log = (line: string): void => {
-  process.stdout.write(`${line}\n`)
+const COMMANDS = ['serve', 'explain', 'check', 'compile']
+/** Names that CoreDNS and NodeLocal DNSCache are started by: their command lines have no commands. */
+const OTHER_NAMES = ['coredns', 'node-cache']
+
+/** Words that nobody asked for. */
+class ArgumentError extends Error {
+  readonly code = 'EXTRA_ARGUMENTS'
 }
 
-async function main(args: readonly string[]): Promise<number> {
-  const implied = args.length === 0 || args[0].startsWith('-')
+async function main(args: readonly string[], name: string): Promise<number> {
+  const implied = args.length === 0 || args[0].startsWith('-') || OTHER_NAMES.includes(name)
   const command = implied ? 'serve' : args[0]
   if (!COMMANDS.includes(command)) throw new FlagError(`unknown command ${command}`)
   if (command === 'compile') return await compileAll()
   const flags = Flags.parse(implied ? args : args.slice(1))
-  if (flags.has('help')) return print(usage())
-  if (flags.has('version')) return print(`peregrine ${version()}\n`)
-  const config = configFromFlags(flags)
-  if (command === 'explain') return await (await import('./cli/explain.ts')).explain(config, flags)
-  if (flags.words.length > 0) throw new FlagError(`unexpected argument ${flags.words[0]}`)
-  return await (await import('./cli/serve.ts')).serve(config, log)
+  if (flags.has('help') || flags.has('h')) return print(usage())
+  if (flags.has('version')) return print(`${versionLines(name).join('\n')}\n`)
+  if (flags.has('plugins')) return await printPlugins()
+  if (command === 'check') return (await import('./cli/check.ts')).check(flags)
+  if (command === 'explain') return await explain(flags)
+  if (flags.words.length > 0) throw new ArgumentError(`extra command line arguments: [${flags.words.join(' ')}]`)
+  const { serve } = await import('./cli/serve.ts')
+  return await serve(await (await import('./cli/serve-request.ts')).serveRequest(flags, versionLines(name)))
+}
+
+async function explain(flags: Flags): Promise<number> {
+  const { configFromFlags } = await import('./cli/flag-config.ts')
+  return await (await import('./cli/explain.ts')).explain(configFromFlags(flags), flags)
 }
 
 /**
@@ -36,17 +47,25 @@ async function compileAll(): Promise<number> {
   return 0
 }
 
+async function printPlugins(): Promise<number> {
+  const { directivesHad } = await import('./config/directives.ts')
+  return print(`${directivesHad().join('\n')}\n`)
+}
+
 function print(text: string): number {
   process.stdout.write(text)
   return 0
 }
 
-function version(): string {
-  return JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version
+/** Name and version; platform and what it runs on. */
+function versionLines(name: string): string[] {
+  const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
+  const started = OTHER_NAMES.includes(name) ? `, started as ${name}` : ''
+  return [`peregrine ${version}`, `${process.platform}/${process.arch}, node ${process.version}${started}`]
 }
 
 try {
-  process.exitCode = await main(process.argv.slice(2))
+  process.exitCode = await main(process.argv.slice(2), basename(process.env.PEREGRINE_NAME ?? ''))
 } catch (error) {
   const wrongFlags = error instanceof FlagError
   process.stderr.write(

@@ -1,6 +1,5 @@
 // The built-in configuration, changed by the flags of the command line.
 
-import { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
 import {
   BUILT_IN_SCHEMA,
@@ -14,6 +13,7 @@ import { labelsOfText, NameError } from '../dns/name.ts'
 import type { SchemaOptions } from '../kube/schema.ts'
 import type { ConnectionOptions, Resource } from '../kube/watch/messages.ts'
 import { isInCluster } from '../kube/watch/service-account.ts'
+import { everyAddress, type ServerSettings } from '../server/plan.ts'
 import { FlagError, type FlagName, type Flags } from './flags.ts'
 
 const EXAMPLES = join(import.meta.dirname, '../../examples')
@@ -52,7 +52,7 @@ export function configFromFlags(flags: Flags, env: NodeJS.ProcessEnv = process.e
   return Object.freeze({
     source,
     addresses,
-    port: flags.number('dns.port', PORT),
+    port: flags.number('dns.port', flags.number('p', PORT)),
     workers: flags.number('workers', usableWorkers()),
     transport: flags.text('transport', 'auto') as ServerConfig['transport'],
     receiveBufferBytes: flags.number('receive-buffer', RECEIVE_BUFFER_BYTES),
@@ -67,6 +67,30 @@ export function configFromFlags(flags: Flags, env: NodeJS.ProcessEnv = process.e
       schema,
     }),
   })
+}
+
+/** What no Corefile says. @param workers  unless a flag says so */
+export function settingsFromFlags(flags: Flags, workers: number): ServerSettings {
+  return {
+    workers: flags.number('workers', workers),
+    transport: flags.text('transport', 'auto') as ServerSettings['transport'],
+    receiveBufferBytes: flags.number('receive-buffer', RECEIVE_BUFFER_BYTES),
+    indexBytes: flags.number('index-mb', INDEX_MB) * 2 ** 20,
+    manifests: flags.has('manifests') ? flags.list('manifests', []) : null,
+    feed: feedSettings(flags),
+  }
+}
+
+function feedSettings(flags: Flags): ServerSettings['feed'] {
+  return {
+    // 0 is the default, as CoreDNS has it.
+    qps: flags.number('apiserver_qps', 0) || API_QPS,
+    burst: flags.number('apiserver_burst', 0) || API_BURST,
+    auditIntervalMs: Math.min(flags.duration('audit-interval', AUDIT_INTERVAL), TIMER_MAX_MS),
+    pageSize: flags.number('page-size', PAGE_SIZE),
+    streamingLists: flags.isOn('streaming-lists', true),
+    stateDir: flags.text('state-dir', ''),
+  }
 }
 
 /** The API server that records come from, null if they come from manifests. */
@@ -97,22 +121,10 @@ function feedFromFlags(
     namespaceSelector: flags.selector('namespace_labels'),
     podNames: endpointPodNames,
     zones: zonal,
-    // 0 is the default, as CoreDNS has it.
-    qps: flags.number('apiserver_qps', 0) || API_QPS,
-    burst: flags.number('apiserver_burst', 0) || API_BURST,
+    ...feedSettings(flags),
     maxInflight: flags.number('apiserver_max_inflight', 0),
-    auditIntervalMs: Math.min(flags.duration('audit-interval', AUDIT_INTERVAL), TIMER_MAX_MS),
-    pageSize: flags.number('page-size', PAGE_SIZE),
-    streamingLists: flags.isOn('streaming-lists', true),
     startupTimeoutMs: Math.min(flags.duration('startup_timeout', STARTUP_TIMEOUT), TIMER_MAX_MS),
-    stateDir: flags.text('state-dir', ''),
   }
-}
-
-/** Of IPv4 all, of IPv6 all where there is any: a kernel without it refuses `::`. */
-function everyAddress(): string[] {
-  const hasIpv6 = Object.values(networkInterfaces()).some((entries) => entries?.some(({ family }) => family === 'IPv6'))
-  return hasIpv6 ? ['0.0.0.0', '::'] : ['0.0.0.0']
 }
 
 function exclusion(one: FlagName, other: FlagName): FlagError {

@@ -25,10 +25,19 @@ const NUMBER = /^(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?$/i
 const COUNT = [0, 2 ** 31 - 1] as const
 
 const FLAGS = {
+  conf: { kind: 'text', argument: 'FILE', help: "Corefile to serve by; 'stdin' reads it from there (./Corefile)" },
   manifests: { kind: 'list', argument: 'PATH', help: 'file or folder of manifests or cluster dumps; repeatable' },
   kubeconfig: { kind: 'text', argument: 'FILE', help: 'follow the cluster that this file names' },
   context: { kind: 'text', argument: 'NAME', help: "context of the kubeconfig (the file's current one)" },
-  'dns.port': { kind: 'integer', range: [0, 65535], argument: 'N', help: 'port to serve on (5353)' },
+  'dns.port': {
+    kind: 'integer',
+    range: [0, 65535],
+    argument: 'N',
+    help: 'port to serve on (5353; of keys of a Corefile without a port 53)',
+  },
+  p: { kind: 'integer', range: [0, 65535], argument: 'N', help: 'the same as --dns.port' },
+  pidfile: { kind: 'text', argument: 'FILE', help: 'write the process id there' },
+  quiet: { kind: 'switch', help: 'no lines of listeners and version at the start' },
   listen: {
     kind: 'list',
     argument: 'ADDR',
@@ -109,7 +118,9 @@ const FLAGS = {
     help: 'most memory of the index in MiB, taken as needed (1024)',
   },
   json: { kind: 'switch', help: 'explain: print JSON' },
+  plugins: { kind: 'switch', help: 'print the plugins of Corefiles, one a line' },
   help: { kind: 'switch', help: 'print this' },
+  h: { kind: 'switch', help: 'the same as --help' },
   version: { kind: 'switch', help: 'print the version' },
 } as const satisfies Record<string, FlagSpec>
 
@@ -134,8 +145,10 @@ export class Flags {
       const name = text as FlagName
       const spec: FlagSpec = FLAGS[name]
       if (spec.kind === 'switch') {
-        if (inline !== undefined) throw new FlagError(`flag --${name} takes no value`)
-        flags.#add(name, 'on')
+        if (inline !== undefined && inline !== 'true' && inline !== 'false') {
+          throw new FlagError(`flag --${name} is true or false, not '${inline}'`)
+        }
+        if (inline !== 'false') flags.#add(name, 'on')
         continue
       }
       const value = inline ?? args[++i]
@@ -240,11 +253,13 @@ export function usage(): string {
   })
   return [
     'usage: peregrine [serve] [flags]              serve DNS',
+    '       peregrine check FILE                   is the Corefile good, and what does it mean',
     '       peregrine explain NAME [TYPE] [flags]  the answer to a question, and why it is so',
     '',
     ...lines,
     '',
-    'Records come from --manifests, else from --kubeconfig, else from the cluster that this process runs in (its service',
+    'With a Corefile (--conf, ./Corefile) what is served follows from that; --manifests then stand for every API server.',
+    'Without: records come from --manifests, else from --kubeconfig, else from the cluster that this process runs in (its service',
     'account), else from the application in examples/. Times are written 500ms, 5s, 1m30s; selectors app=web,tier in (a, b).',
     '',
   ].join('\n')

@@ -1,28 +1,151 @@
 // `peregrine serve`: from a configuration to a serving process, and to its end.
 
-import type { ServerConfig } from '../config/server-config.ts'
-import { serveCluster } from './serve-cluster.ts'
-import { serveManifests } from './serve-manifests.ts'
+import { closeSync, openSync, rmSync, writeSync } from 'node:fs'
+import type { Logger } from '../admin/logger.ts'
+import type { Configuration } from '../config/configuration.ts'
+import { openMetrics } from '../server/metrics.ts'
+import type { ServerSettings } from '../server/plan.ts'
+import { type ConfigurationReading, Reloads, sayFingerprint } from '../server/reloads.ts'
+import { RunningServer } from '../server/running-server.ts'
+import { processOutput } from './output.ts'
 
 const SECOND_INTERRUPT = 2
+const STOP_FAILED = 4
 
-/** Serves until a signal ends it. @returns the exit code */
-export async function serve(config: ServerConfig, log: (line: string) => void): Promise<number> {
-  const process = { config, log, stopped: stopSignal() }
-  const { source } = config
-  return source.kind === 'api' ? await serveCluster(process, source.feed) : await serveManifests(process, source.paths)
+/** What is served, and how it is told of. */
+export interface ServeRequest {
+  readonly configuration: Configuration
+  readonly settings: ServerSettings
+  /** Reads the Corefile again; null: there is none. */
+  readonly read: (() => ConfigurationReading) | null
+  /** Lines without level, as people at a terminal like them; else as CoreDNS writes them. */
+  readonly plain: boolean
+  /** Leave out the lines of listeners and version. */
+  readonly quiet: boolean
+  /** '' = none. */
+  readonly pidfile: string
+  /** Lines of the version. */
+  readonly version: readonly string[]
+  /** What a plain process says once it serves. */
+  readonly introduce: (server: RunningServer) => string[]
 }
 
-/** Settles with the first signal's name; a second one ends the process at once. */
-function stopSignal(): Promise<string> {
-  return new Promise((resolve) => {
-    let asked = false
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-      process.on(signal, () => {
-        if (asked) process.exit(SECOND_INTERRUPT)
-        asked = true
-        resolve(signal)
+/** Serves until a signal ends it. @returns the exit code @throws what stands in the way of starting */
+export async function serve(request: ServeRequest): Promise<number> {
+  const { configuration, settings, plain, quiet, pidfile } = request
+  const { logger, sink } = processOutput(plain, configuration)
+  const ending = new Ending(logger, plain)
+  for (const warning of configuration.warnings) logger.warning('', warning)
+  const server = new RunningServer({ settings, logger, sink })
+  const reloads = request.read === null ? null : reloadsOf(request.read, server, configuration, logger)
+  server.metrics = openMetrics(server, () => ({
+    failures: reloads?.failures ?? 0,
+    fingerprint: reloads?.fingerprint ?? '',
+  }))
+  ending.onReload = () => void reloads?.now()
+  if (pidfile !== '') writePid(pidfile)
+  try {
+    if (await server.start(configuration, ending.asked)) {
+      if (plain) for (const line of request.introduce(server)) logger.info('', line)
+      else if (!quiet) for (const line of listenerLines(configuration)) sink.write(`${line}\n`)
+      sayFingerprint(configuration, logger)
+      if (!plain && !quiet) for (const line of request.version) sink.write(`${line}\n`)
+      void server.synced().then(async () => {
+        await server.tidy()
+        for (const line of server.summary()) logger.info(plain ? '' : 'kubernetes', line)
+        if (plain) logger.info('', 'ready')
       })
     }
+    await Promise.race([ending.asked, server.failed])
+    ending.say()
+    await reloads?.stop()
+    return await stop(server, ending, logger)
+  } catch (error) {
+    await reloads?.stop()
+    await server.abandon()
+    throw error
+  } finally {
+    if (pidfile !== '') rmSync(pidfile, { force: true })
+    await sink.flush()
+  }
+}
+
+async function stop(server: RunningServer, ending: Ending, logger: Logger): Promise<number> {
+  try {
+    await server.stop(ending.hurry)
+    return 0
+  } catch (error) {
+    logger.error('', `Stopping failed: ${(error as Error).message}`)
+    return STOP_FAILED
+  }
+}
+
+function reloadsOf(
+  read: () => ConfigurationReading,
+  server: RunningServer,
+  configuration: Configuration,
+  logger: Logger,
+): Reloads {
+  return new Reloads(configuration, {
+    read,
+    change: async (next) => {
+      logger.isDebug = next.blocks.some(({ plugins }) => plugins.debug !== undefined)
+      await server.change(next)
+    },
+    logger,
   })
+}
+
+/** `.:53`, and where a block is bound: `cluster.local.:53 on 169.254.20.10`. */
+function listenerLines({ listeners }: Configuration): string[] {
+  return listeners.flatMap(({ address, port, zones }) =>
+    zones.map(({ zone }) => `${zone}:${port}${address === '' ? '' : ` on ${address}`}`),
+  )
+}
+
+function writePid(path: string): void {
+  const file = openSync(path, 'w')
+  writeSync(file, `${process.pid}\n`)
+  closeSync(file)
+}
+
+/** The signals that end the process, or have it load its configuration anew. */
+class Ending {
+  /** Settles with the name of the first signal that ends the process. */
+  readonly asked: Promise<NodeJS.Signals>
+  onReload: () => void = () => {}
+  #signal: NodeJS.Signals | undefined
+  readonly #hurry = new AbortController()
+  readonly #logger: Logger
+  readonly #plain: boolean
+
+  constructor(logger: Logger, plain: boolean) {
+    this.#logger = logger
+    this.#plain = plain
+    this.asked = new Promise((resolve) => {
+      for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+        process.on(signal, () => {
+          // The second interrupt ends it at once; a second SIGTERM is what was asked for already.
+          if (this.#signal !== undefined && (signal === 'SIGINT' || plain)) process.exit(SECOND_INTERRUPT)
+          this.#signal ??= signal
+          resolve(signal)
+        })
+      }
+    })
+    process.on('SIGQUIT', () => process.exit(0))
+    process.on('SIGHUP', () => this.onReload())
+    process.on('SIGUSR1', () => this.onReload())
+  }
+
+  get hurry(): AbortSignal {
+    return this.#hurry.signal
+  }
+
+  say(): void {
+    const signal = this.#signal
+    if (signal === undefined) return
+    if (this.#plain) this.#logger.info('', `stopping on ${signal}`)
+    else if (signal === 'SIGTERM') this.#logger.info('', 'SIGTERM: Shutting down servers then terminating')
+    else this.#logger.info('', `${signal}: Shutting down`)
+  }
 }

@@ -18,6 +18,8 @@ export interface ZoneConfig {
   readonly keepsBrokenChains: boolean
   /** Labels of the zones in which a missing name is another plugin's business; [[]] is every name. */
   readonly fallthrough?: readonly (readonly string[])[]
+  /** Of a zone of k8s_external: the label above its name server. */
+  readonly external?: string
 }
 
 const NONE = -1

@@ -5,6 +5,7 @@ import type { Plugins } from '../config/configuration.ts'
 import { HEADER_LENGTH, type Query } from '../dns/question.ts'
 import { type ZoneTable, zonesOnly } from '../dns/zone-table.ts'
 import { HeldRegion } from '../index/reader.ts'
+import { createFileStage } from '../plugins/file.ts'
 import { createHostsStage } from '../plugins/hosts.ts'
 import { type ClusterSource, KubernetesStage } from '../plugins/kubernetes.ts'
 import type { Stage } from '../plugins/stage.ts'
@@ -227,7 +228,7 @@ export class Router {
     }
     this.blocks = source.blocks.map((block, index) => {
       const hosts = block.hosts === null ? [] : [createHostsStage(block.hosts, held(block.hosts))]
-      const files: Stage[] = []
+      const files = block.files.map((file) => createFileStage(file, held(file)))
       return new Block(index, block, [...hosts, ...clusterStages(block), ...files])
     })
     this.regions = [...regions.values()]

@@ -1,25 +1,27 @@
 // What a serving process says of itself in its first lines.
 
-import type { ServerConfig } from '../config/server-config.ts'
+import type { Configuration } from '../config/configuration.ts'
 import { addressAndPort } from '../io/addresses.ts'
 import { reverseName } from '../kube/address.ts'
 import type { ClusterState } from '../kube/cluster-state.ts'
 import type { Service } from '../kube/objects.ts'
 import { unpackService, unpackSlice } from '../kube/packed.ts'
 import type { Serving } from '../workers/server.ts'
-import type { Engine } from './engine.ts'
+import type { ClusterEngine } from './engine.ts'
 
 const SERVICES_LOOKED_AT = 1000
 
-/** Zones and options. */
-export function zonesLine({ cluster }: ServerConfig): string {
-  const zones = [...cluster.zones, ...cluster.reverseZones].join(', ')
-  const options = [`ttl ${cluster.ttl}`, `pods ${cluster.schema.pods}`, ...(cluster.schema.okd === null ? [] : ['okd'])]
-  return `zones: ${zones} (${options.join(', ')})`
+/** Zones and options of the first block with a cluster; '' if there is none. */
+export function zonesLine({ blocks }: Configuration): string {
+  const kubernetes = blocks.find(({ plugins }) => plugins.kubernetes !== undefined)?.plugins.kubernetes
+  if (kubernetes === undefined) return ''
+  const { zones, ttl, pods, okd } = kubernetes
+  const options = [`ttl ${ttl}`, `pods ${pods}`, ...(okd === null ? [] : ['okd'])]
+  return `zones: ${zones.map((zone) => zone.replace(/(.)\.$/, '$1')).join(', ')} (${options.join(', ')})`
 }
 
 /** How much there is. */
-export function namesLine({ writer, index: { state } }: Engine): string {
+export function namesLine({ writer, index: { state } }: ClusterEngine): string {
   let endpoints = 0
   for (const [namespace, name, packed] of state.objects('slices')) {
     endpoints += unpackSlice(namespace, name, packed).endpoints.length
@@ -32,19 +34,19 @@ export function namesLine({ writer, index: { state } }: Engine): string {
 }
 
 /** Where it serves. */
-export function listeningLine(config: ServerConfig, serving: Serving): string {
+export function listeningLine(workers: number, serving: Serving): string {
   const listeners = serving.listeners.map(({ address, port }) => addressAndPort(address, port))
   const granted = serving.listeners[0]?.receiveBufferBytes ?? 0
   return (
-    `listening: ${listeners.join(', ')}, UDP and TCP; ${count(config.workers, 'worker')}, transport ${serving.transport}` +
+    `listening: ${listeners.join(', ')}, UDP and TCP; ${count(workers, 'worker')}, transport ${serving.transport}` +
     (granted > 0 ? `, receive buffers of ${granted} octets` : '')
   )
 }
 
 /** Three questions that this very cluster has answers to. */
-export function digLines(config: ServerConfig, { index }: Engine, serving: Serving): string[] {
+export function digLines({ index }: ClusterEngine, serving: Serving): string[] {
   const [listener] = serving.listeners
-  const [zone] = config.cluster.zones
+  const zone = index.zones[0].labels.join('.')
   if (listener === undefined) return []
   const services = someServices(index.state)
   const cluster = services.find(({ kind }) => kind === 'ClusterIP')

@@ -1,0 +1,122 @@
+// When the configuration is loaded anew: on a signal, and when the files say something else. Not here: how that is done (running-server.ts).
+
+import { randomInt } from 'node:crypto'
+import type { Logger } from '../admin/logger.ts'
+import type { Configuration, ReloadConfig } from '../config/configuration.ts'
+
+/** What became of the Corefile: one of `configuration` and `error` is null. */
+export interface ConfigurationReading {
+  readonly configuration: Configuration | null
+  readonly error: Error | null
+  /** SHA-512 of what was read, as far as that went. */
+  readonly fingerprint: string
+}
+
+export interface ReloadParts {
+  /** Reads and understands the Corefile. */
+  readonly read: () => ConfigurationReading
+  /** Changes over. @throws why it cannot: the old configuration then serves on */
+  readonly change: (configuration: Configuration) => Promise<void>
+  readonly logger: Logger
+}
+
+const PLUGIN = 'reload'
+
+/** Reloads, one at a time. */
+export class Reloads {
+  /** Reloads that failed. */
+  failures = 0
+  #fingerprint: string
+  /** What could not be loaded: it is not tried again. */
+  #refused = ''
+  #running: Promise<void> = Promise.resolve()
+  #timer: NodeJS.Timeout | undefined
+  #isStopped = false
+  readonly #parts: ReloadParts
+
+  constructor(configuration: Configuration, parts: ReloadParts) {
+    this.#parts = parts
+    this.#fingerprint = configuration.fingerprint
+    this.#schedule(configuration)
+  }
+
+  /** SHA-512 of what is running. */
+  get fingerprint(): string {
+    return this.#fingerprint
+  }
+
+  /** Loads anew, whether or not something changed. Never rejects. */
+  now(): Promise<void> {
+    return this.#enqueue(true)
+  }
+
+  /** Looks whether the files say something else. Never rejects. */
+  look(): Promise<void> {
+    return this.#enqueue(false)
+  }
+
+  /** Settles when what is under way is done; nothing comes after it. */
+  async stop(): Promise<void> {
+    this.#isStopped = true
+    clearTimeout(this.#timer)
+    await this.#running
+  }
+
+  #enqueue(isForced: boolean): Promise<void> {
+    this.#running = this.#running.then(async () => {
+      if (!this.#isStopped) await this.#load(isForced)
+    })
+    return this.#running
+  }
+
+  async #load(isForced: boolean): Promise<void> {
+    const { read, change, logger } = this.#parts
+    const { configuration, error, fingerprint } = read()
+    const isKnown = fingerprint === this.#refused || (error === null && fingerprint === this.#fingerprint)
+    if (isKnown && !isForced) return
+    logger.info('', 'Reloading')
+    for (const warning of configuration?.warnings ?? []) logger.warning('', warning)
+    try {
+      if (configuration === null) throw error
+      await change(configuration)
+    } catch (failure) {
+      const reason = failure instanceof Error ? failure.message : String(failure)
+      this.failures++
+      this.#refused = fingerprint
+      logger.error('', `Restart failed: ${reason}`)
+      logger.error(PLUGIN, `Corefile changed but reload failed: ${reason}`)
+      return
+    }
+    this.#fingerprint = fingerprint
+    this.#refused = ''
+    logger.info('', 'Reloading complete')
+    sayFingerprint(configuration!, logger)
+    this.#schedule(configuration!)
+  }
+
+  #schedule({ blocks }: Configuration): void {
+    clearTimeout(this.#timer)
+    const config = blocks.flatMap(({ plugins: { reload } }) => reload ?? []).at(-1)
+    if (config === undefined) return
+    const intervalMs = drawn(config)
+    const round = (): void => {
+      this.#timer = setTimeout(
+        () => void this.look().then(() => (this.#isStopped ? undefined : round())),
+        intervalMs,
+      ).unref()
+    }
+    round()
+  }
+}
+
+/** The line that says what is running, if some block has `reload`. */
+export function sayFingerprint({ blocks, fingerprint }: Configuration, logger: Logger): void {
+  if (fingerprint === '' || !blocks.some(({ plugins }) => plugins.reload !== undefined)) return
+  logger.info(PLUGIN, `Running configuration SHA512 = ${fingerprint}`)
+}
+
+/** An interval out of INTERVAL ± JITTER/2, so that replicas do not all reload at once. */
+function drawn({ intervalMs, jitterMs }: ReloadConfig): number {
+  const span = Math.floor(Math.min(jitterMs, intervalMs / 2))
+  return intervalMs - span / 2 + (span > 0 ? randomInt(span + 1) : 0)
+}

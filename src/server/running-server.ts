@@ -1,0 +1,284 @@
+// A server that runs: started from a configuration, changed to another one without losing a query, and ended in order.
+
+import type { Handler } from '../admin/endpoints.ts'
+import { Endpoints } from '../admin/endpoints.ts'
+import { ErrorsLog } from '../admin/errors-log.ts'
+import { HealthRecord, lameduck } from '../admin/health.ts'
+import type { LineSink } from '../admin/line-sink.ts'
+import { LogLines } from '../admin/log-lines.ts'
+import { LogPump } from '../admin/log-pump.ts'
+import type { Logger } from '../admin/logger.ts'
+import { QueryLog } from '../admin/query-log.ts'
+import type { Configuration } from '../config/configuration.ts'
+import { CounterHistory, type CounterValues, readCounters } from '../workers/counters.ts'
+import { collectGarbage } from '../workers/garbage.ts'
+import { createLogRing } from '../workers/log-ring.ts'
+import { type Serving, startServing } from '../workers/server.ts'
+import { StaticZones } from '../zones/static-zones.ts'
+import { Admin, lameduckOf } from './admin.ts'
+import { answerSourceOf, type Counting, countingOf } from './answer-source.ts'
+import { type ClusterContext, ClusterSet } from './clusters.ts'
+import { bindsOf, ownAddresses, type ServerSettings } from './plan.ts'
+
+/** Everything that one configuration has made. */
+interface Stand {
+  readonly configuration: Configuration
+  readonly clusters: ClusterSet
+  readonly statics: StaticZones
+  readonly counting: Counting | null
+  readonly rings: readonly SharedArrayBuffer[]
+  readonly pump: LogPump | null
+  readonly errors: readonly (ErrorsLog | null)[]
+}
+
+export interface ServerParts {
+  readonly settings: ServerSettings
+  readonly logger: Logger
+  readonly sink: LineSink
+}
+
+/** A state that was not any good: start without it. */
+class NotRestored extends Error {}
+
+export class RunningServer {
+  readonly parts: ServerParts
+  readonly endpoints = new Endpoints()
+  readonly healthRecord = new HealthRecord()
+  /** Answers `/metrics`. */
+  metrics: Handler = (_request, response) => {
+    response.writeHead(503).end()
+  }
+  /** Told of every change of an endpoint that is served. */
+  onProgrammed: (serviceKind: string, seconds: number) => void = () => {}
+  /** Told of every version that is published, and of the seconds that it took. */
+  onPublished: (seconds: number) => void = () => {}
+  readonly #admin: Admin
+  readonly #history = new CounterHistory()
+  #stand: Stand | null = null
+  #serving: Serving | null = null
+  #retiredDrops = 0
+  #failed = Promise.withResolvers<never>()
+
+  constructor(parts: ServerParts) {
+    this.parts = parts
+    this.#failed.promise.catch(() => {})
+    const { endpoints, healthRecord: record } = this
+    const metrics: Handler = (request, response) => this.metrics(request, response)
+    this.#admin = new Admin({ endpoints, record, logger: parts.logger, metrics })
+  }
+
+  get configuration(): Configuration {
+    return this.#stand!.configuration
+  }
+  get clusters(): ClusterSet {
+    return this.#stand!.clusters
+  }
+  get statics(): StaticZones {
+    return this.#stand!.statics
+  }
+  get serving(): Serving | null {
+    return this.#serving
+  }
+  /** Rejects when what is served cannot be kept up to date any more. */
+  get failed(): Promise<never> {
+    return this.#failed.promise
+  }
+  /** Lines of the log that found no room. */
+  get droppedLines(): number {
+    return this.#retiredDrops + (this.#stand?.pump?.dropped ?? 0) + this.parts.sink.dropped
+  }
+
+  /** What all workers have counted since the process began. */
+  counted(): CounterValues {
+    const counting = this.#stand?.counting
+    return counting ? this.#history.total(readCounters(counting.plan, counting.memory)) : this.#history.total()
+  }
+
+  /**
+   * Starts to serve. Settles when queries are answered.
+   * @param ended  settles when the process is to end: waiting for an API server is then given up
+   * @returns whether it serves: not if it is to end before that
+   * @throws whatever stands in the way, with a `code`; nothing stays open
+   */
+  async start(configuration: Configuration, ended: Promise<unknown>): Promise<boolean> {
+    const stand = await this.#make(configuration, null)
+    this.#stand = stand
+    const { clusters } = stand
+    await this.#admin.apply(configuration, clusters)
+    const mayRestore = clusters.all.length > 0 && clusters.all.every((cluster) => cluster.mayRestore)
+    if (mayRestore) await this.#restore(stand)
+    const asked = ended.then(() => false)
+    const started = this.#startClusters(clusters).then(() => true)
+    started.catch(() => {})
+    const isStarted = await Promise.race([started, asked])
+    if (!isStarted) return false
+    this.#serving ??= await this.#open(stand)
+    return true
+  }
+
+  /** Settles when everything is known that the clusters have to say; never if that does not come. */
+  async synced(): Promise<void> {
+    await Promise.all(this.clusters.all.map(({ synced }) => synced))
+  }
+
+  /** What is served, in lines. */
+  summary(): string[] {
+    return this.clusters.all.flatMap((cluster) => cluster.summary())
+  }
+
+  /** Ends everything at once, whatever state it is in. */
+  async abandon(): Promise<void> {
+    const stand = this.#stand
+    await this.#serving?.stop()
+    if (stand !== null) await this.#drop(stand, new Set())
+    await this.#admin.close()
+  }
+
+  /** Exceptions while answering. */
+  get exceptions(): number {
+    const stats = this.#serving?.stats()
+    return stats === undefined ? 0 : [...stats.query, stats.stream].reduce((sum, { crashes }) => sum + crashes, 0)
+  }
+
+  /** Gives back what loading has left behind. */
+  async tidy(): Promise<void> {
+    // Again, now that queries are answered: V8 gives back its table of strings, grown while loading, with a second collection.
+    collectGarbage()
+    if (this.#serving?.transport === 'io') (await import('../io/libc.ts')).trimHeap()
+  }
+
+  /** Changes over to another configuration; no query is lost. @throws what stands in the way: all is as before then */
+  async change(configuration: Configuration): Promise<void> {
+    const before = this.#stand!
+    const after = await this.#make(configuration, before)
+    const known = new Set(before.clusters.all)
+    const fresh = after.clusters.all.filter((cluster) => !known.has(cluster))
+    try {
+      await Promise.all(
+        fresh.map((cluster) => {
+          cluster.failed.catch(this.#failed.reject)
+          return cluster.start()
+        }),
+      )
+      await this.#serving!.change(bindsOf(configuration), this.#sourceOf(after))
+    } catch (error) {
+      await this.#drop(after, new Set(before.clusters.all))
+      throw error
+    }
+    this.#stand = after
+    await this.#admin.apply(configuration, after.clusters)
+    if (before.counting !== null) this.#history.retire(readCounters(before.counting.plan, before.counting.memory))
+    await this.#drop(before, new Set(after.clusters.all))
+  }
+
+  /** As SIGTERM asks: not ready any more, lameduck, then no more queries, and the metrics last. `hurry` cuts the waiting short. */
+  async stop(hurry?: AbortSignal): Promise<void> {
+    const stand = this.#stand
+    if (stand === null) return
+    await this.#admin.leave()
+    await lameduck(lameduckOf(stand.configuration), this.parts.logger, hurry)
+    await this.#serving?.stop()
+    await this.#drop(stand, new Set())
+    await this.#admin.close()
+  }
+
+  async #make(configuration: Configuration, before: Stand | null): Promise<Stand> {
+    const { settings, logger, sink } = this.parts
+    const readerCount = settings.workers + 1
+    const statics = new StaticZones(configuration, readerCount, (level, line) => logger.log(level, '', line))
+    await statics.load()
+    const errors = configuration.blocks.map(({ plugins: { errors } }) =>
+      errors === undefined ? null : new ErrorsLog(errors.consolidate, logger),
+    )
+    const queries = new QueryLog(configuration.blocks.map(({ plugins: { log } }) => log ?? []))
+    const isLogged = configuration.blocks.some(
+      ({ plugins: { log, errors } }) => log !== undefined || errors !== undefined,
+    )
+    const rings = isLogged ? Array.from({ length: readerCount }, () => createLogRing()) : []
+    const pump = isLogged ? new LogPump(rings, new LogLines(queries, errors, sink, logger)) : null
+    const counts = configuration.blocks.some(({ plugins }) => plugins.prometheus !== undefined)
+    const counting = counts ? countingOf(configuration, readerCount) : null
+    const clusters = await ClusterSet.create(
+      configuration,
+      settings,
+      this.#context(configuration),
+      before?.clusters.all,
+    )
+    statics.onSourcesChanged = () => void this.#refresh(statics)
+    return { configuration, clusters, statics, counting, rings, pump, errors }
+  }
+
+  #context(configuration: Configuration): ClusterContext {
+    const { settings, logger } = this.parts
+    return {
+      readerCount: settings.workers + 1,
+      listenAddresses: ownAddresses(bindsOf(configuration).map(({ address }) => address)),
+      log: (line) => logLeveled(logger, 'kubernetes', line),
+      published: (seconds) => this.onPublished(seconds),
+      tidy: () => void this.tidy(),
+      programmed: (serviceKind, seconds) => this.onProgrammed(serviceKind, seconds),
+    }
+  }
+
+  async #restore(stand: Stand): Promise<void> {
+    try {
+      this.#serving = await this.#open(stand, () => {
+        for (const cluster of stand.clusters.all) if (!cluster.restore()) throw new NotRestored()
+      })
+    } catch (error) {
+      if (!(error instanceof NotRestored)) throw error
+    }
+  }
+
+  async #startClusters({ all }: ClusterSet): Promise<void> {
+    await Promise.all(
+      all.map((cluster) => {
+        cluster.failed.catch(this.#failed.reject)
+        return cluster.start()
+      }),
+    )
+  }
+
+  #open(stand: Stand, meanwhile?: () => void): Promise<Serving> {
+    const { settings, logger } = this.parts
+    const { workers, transport, receiveBufferBytes } = settings
+    return startServing(
+      {
+        binds: bindsOf(stand.configuration),
+        workers,
+        transport,
+        receiveBufferBytes,
+        answerSource: this.#sourceOf(stand),
+        log: (line) => logLeveled(logger, '', line),
+      },
+      meanwhile,
+    )
+  }
+
+  #sourceOf({ configuration, clusters, statics, counting, rings }: Stand) {
+    return answerSourceOf(configuration, clusters.byBlock, statics, counting, rings)
+  }
+
+  /** Zones have come or gone in a directory: workers need to know where they are. */
+  async #refresh(statics: StaticZones): Promise<void> {
+    const stand = this.#stand
+    if (stand === null || stand.statics !== statics || this.#serving === null) return
+    await this.#serving.change(bindsOf(stand.configuration), this.#sourceOf(stand))
+  }
+
+  /** Lets go of everything but the clusters that others use. */
+  async #drop(stand: Stand, kept: ReadonlySet<unknown>): Promise<void> {
+    stand.statics.close()
+    await stand.pump?.stop()
+    this.#retiredDrops += stand.pump?.dropped ?? 0
+    for (const errors of stand.errors) errors?.flush()
+    await Promise.all(stand.clusters.all.filter((cluster) => !kept.has(cluster)).map((cluster) => cluster.stop()))
+  }
+}
+
+/** A line that says itself how bad it is. */
+export function logLeveled(logger: Logger, plugin: string, line: string): void {
+  const [, level, text] = /^(?:(warning|error): )?(.*)$/s.exec(line)!
+  if (level === 'warning' || level === 'error') logger.log(level, plugin, text)
+  else logger.info(plugin, line)
+}
