@@ -87,9 +87,11 @@ function newlinesIn(text: string): number {
 
 /** `{$NAME}` and `{%NAME%}`; unset is empty. */
 function replaceVariables(text: string, env: NodeJS.ProcessEnv): string {
-  if (!text.includes('{')) return text
-  return text.replace(VARIABLE, (_, dollar?: string, percent?: string) => {
+  // Behind the last brace nothing ends; to look there for each beginning would take quadratic time.
+  const end = text.lastIndexOf('}') + 1
+  const replaced = text.slice(0, end).replace(VARIABLE, (_, dollar?: string, percent?: string) => {
     const name = dollar ?? percent ?? ''
     return Object.hasOwn(env, name) ? (env[name] ?? '') : ''
   })
+  return replaced + text.slice(end)
 }

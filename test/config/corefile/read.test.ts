@@ -169,4 +169,8 @@ test('long words and deep quotes take no stack', () => {
     directives[0].args.map(({ text }) => text.length),
     [1_000_000, 500_000],
   )
+  for (const text of ['{$', '{%', '{$x', '{%x%', '}{$', '{%%']) {
+    const [block] = readCorefile('Corefile', ENV, `. {\nlog ${text.repeat(300_000)}\n}`).blocks
+    assert.ok(block.directives[0].args[0].text.length > 0, text)
+  }
 })
