@@ -1,11 +1,11 @@
 // What a hosts file and the entries of a Corefile say: addresses of names, names of addresses.
 // Not here: when a file is read again (watched-file.ts). Behavior: Corefile reference 5.12; format: hosts(5).
 
-import { labelsOfText, NameError, textOfWire, wireOfLabels } from '../dns/name.ts'
+import { labelsOfText, NameError } from '../dns/name.ts'
 import type { BlockBuilder } from '../index/block.ts'
 import { formatAddress, parseAddress, reverseName } from '../kube/address.ts'
 import { isWithin, lowerCase } from './labels.ts'
-import type { ZoneNode } from './zone-writer.ts'
+import { keyOfLabels, wireOfKey, type ZoneNode } from './zone-writer.ts'
 
 /** An address and its names, as written. */
 export interface HostsEntry {
@@ -25,59 +25,67 @@ export interface HostsOptions {
 const TYPE_A = 1
 const TYPE_PTR = 12
 const TYPE_AAAA = 28
-const POINTERS_MAX = 6000 // of one address: more than a message can hold (block lists have 100,000 names of 0.0.0.0)
+/** Of one type at one name: more than a message can hold. Block lists have 100,000 names of 0.0.0.0. */
+const RECORDS_MAX = 6000
 const MAPPED_LENGTH = 12 // of ::ffff:0:0/96, what stands in front of an IPv4 address (RFC 4291 §2.5.5.2)
 
 /** The lines of a hosts file that have an address and a name. */
-export function parseHosts(text: string): HostsEntry[] {
-  const entries: HostsEntry[] = []
-  for (const line of text.split('\n')) {
-    const comment = line.indexOf('#')
-    const [address, ...names] = (comment < 0 ? line : line.slice(0, comment)).split(/\s+/).filter((word) => word !== '')
-    if (names.length > 0) entries.push({ address, names })
+export function* parseHosts(text: string): Generator<HostsEntry, void, void> {
+  for (let start = 0; start < text.length; ) {
+    const newline = text.indexOf('\n', start)
+    const end = newline < 0 ? text.length : newline
+    const comment = text.slice(start, end).indexOf('#')
+    const words = text.slice(start, comment < 0 ? end : start + comment).split(/\s+/)
+    start = end + 1
+    const [address, ...names] = words.filter((word) => word !== '')
+    if (names.length > 0) yield { address, names }
   }
-  return entries
 }
 
-/** Everything about one name. */
+/** Everything about one name. There may be very many: what is in it is small. */
 class HostName implements ZoneNode {
   readonly key: string
-  readonly labels: readonly string[]
-  readonly addresses: { readonly 4: Uint8Array[]; readonly 16: Uint8Array[] } = { 4: [], 16: [] }
-  readonly pointers: Uint8Array[] = []
+  /** 4 or 16 characters each, for an octet each. */
+  addresses: string[] = NONE
+  /** Keys of names. */
+  pointers: string[] = NONE
   readonly #ttl: number
 
-  constructor(key: string, labels: readonly string[], ttl: number) {
+  constructor(key: string, ttl: number) {
     this.key = key
-    this.labels = labels
     this.#ttl = ttl
   }
 
   build(builder: BlockBuilder): void {
     builder.begin(0)
-    for (const [type, length] of [[TYPE_A, 4] as const, [TYPE_AAAA, 16] as const]) {
-      builder.beginAddresses(type)
-      for (const octets of this.addresses[length]) builder.pushAddress(type, this.#ttl, octets, 0, length)
-      builder.end()
+    this.#buildAddresses(builder, TYPE_A, 4)
+    this.#buildAddresses(builder, TYPE_AAAA, 16)
+    if (this.pointers.length > 0) builder.addRaw(TYPE_PTR, this.#ttl, this.pointers.map(wireOfKey))
+  }
+
+  #buildAddresses(builder: BlockBuilder, type: number, length: number): void {
+    builder.beginAddresses(type)
+    for (const address of this.addresses) {
+      if (address.length !== length) continue
+      builder.pushAddress(type, this.#ttl, Buffer.from(address, 'latin1'), 0, length)
     }
-    if (this.pointers.length > 0) builder.addRaw(TYPE_PTR, this.#ttl, this.pointers)
+    builder.end()
   }
 }
 
+/** Never written to: most names lack one of the two lists. */
+const NONE: string[] = []
+
 /** Names and addresses out of entries, united: each once, in the order in which they came first. */
 export class HostsNames {
+  /** Pairs of a name and an address. */
+  pairCount = 0
   readonly #options: HostsOptions
   readonly #names = new Map<string, HostName>()
-  readonly #pairs = new Set<string>()
   readonly #octets = new Uint8Array(16)
 
   constructor(options: HostsOptions) {
     this.#options = options
-  }
-
-  /** Pairs of a name and an address. */
-  get pairCount(): number {
-    return this.#pairs.size
   }
 
   nodes(): Iterable<ZoneNode> {
@@ -88,19 +96,20 @@ export class HostsNames {
   add({ address, names }: HostsEntry): void {
     const octets = this.#parse(address)
     if (octets === null) return
-    const length = octets.length === 4 ? 4 : 16
-    const text = formatAddress(octets, length)
+    const packed = Buffer.from(octets).toString('latin1')
+    const reverse = this.#options.reverse ? reverseName(formatAddress(octets, octets.length)) : null
     for (const name of names) {
       const labels = hostLabels(name)
       if (labels === null || !this.#options.zones.some((zone) => isWithin(labels, zone))) continue
-      const host = this.#name(labels)
-      const pair = `${text} ${host.key}`
-      if (this.#pairs.has(pair)) continue
-      this.#pairs.add(pair)
-      host.addresses[length].push(octets)
-      if (!this.#options.reverse) continue
-      const { pointers } = this.#name(reverseName(text))
-      if (pointers.length < POINTERS_MAX) pointers.push(wireOfLabels(labels))
+      const host = this.#name(keyOfLabels(labels))
+      if (host.addresses.length === RECORDS_MAX || host.addresses.includes(packed)) continue
+      this.pairCount++
+      if (host.addresses === NONE) host.addresses = [packed]
+      else host.addresses.push(packed)
+      if (reverse === null) continue
+      const pointer = this.#name(keyOfLabels(reverse))
+      if (pointer.pointers === NONE) pointer.pointers = [host.key]
+      else if (pointer.pointers.length < RECORDS_MAX) pointer.pointers.push(host.key)
     }
   }
 
@@ -117,11 +126,10 @@ export class HostsNames {
     return octets.slice(isMapped ? MAPPED_LENGTH : 0, length)
   }
 
-  #name(labels: readonly string[]): HostName {
-    const key = textOfWire(wireOfLabels(labels))
+  #name(key: string): HostName {
     let name = this.#names.get(key)
     if (name === undefined) {
-      name = new HostName(key, labels, this.#options.ttl)
+      name = new HostName(key, this.#options.ttl)
       this.#names.set(key, name)
     }
     return name

@@ -2,7 +2,7 @@
 
 import type { HostsConfig } from '../config/configuration.ts'
 import type { HostsSource } from '../plugins/hosts.ts'
-import { type HostsEntry, HostsNames, parseHosts } from './hosts-names.ts'
+import { HostsNames, parseHosts } from './hosts-names.ts'
 import { zoneLabels } from './labels.ts'
 import { type StaticContext, type StaticPart, tellFull } from './static-part.ts'
 import { WatchedFile } from './watched-file.ts'
@@ -22,7 +22,8 @@ export class HostsZone implements StaticPart {
   readonly #config: HostsConfig
   readonly #context: StaticContext
   readonly #file: WatchedFile
-  #fileEntries: readonly HostsEntry[] = []
+  /** What has been read, and not been written yet. */
+  #text = ''
   #isMissing = false
   #store: ZoneStore | null = null
   #writer: ZoneWriter | null = null
@@ -77,7 +78,7 @@ export class HostsZone implements StaticPart {
     this.#isMissing = false
     if (look.kind === 'same') return false
     this.octets = look.content.length
-    this.#fileEntries = parseHosts(look.content.toString())
+    this.#text = look.content.toString()
     this.readSeconds = Date.now() / 1000
     return true
   }
@@ -85,11 +86,10 @@ export class HostsZone implements StaticPart {
   #write(store: ZoneStore, writer: ZoneWriter): void {
     const { inline, reverse, ttl, zones } = this.#config
     const names = new HostsNames({ zones: zones.map(zoneLabels), ttl, reverse })
-    for (const entry of this.#fileEntries) names.add(entry)
+    for (const entry of parseHosts(this.#text)) names.add(entry)
     for (const entry of inline) names.add(entry)
+    this.#text = ''
     store.replace(writer, names.nodes())
     this.entryCount = names.pairCount
-    // The index has it.
-    this.#fileEntries = []
   }
 }

@@ -4,7 +4,7 @@ import { labelsOfText } from '../dns/name.ts'
 
 /** A..Z to a..z and nothing else: a character may stand for any octet (RFC 4343 §3). */
 export function lowerCase(text: string): string {
-  return text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase())
+  return !/[A-Z]/.test(text) ? text : text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase())
 }
 
 /** Labels of a zone of the configuration. @throws NameError */

@@ -6,7 +6,7 @@ import { labelsOfText } from '../dns/name.ts'
 import type { BlockBuilder } from '../index/block.ts'
 import { CUT, OCCLUDED, REDIRECTED } from '../plugins/file-flags.ts'
 import { isWithin, lowerCase } from './labels.ts'
-import { keyOfLabels, labelsOfKey, type ZoneNode } from './zone-writer.ts'
+import { keyOfLabels, type ZoneNode } from './zone-writer.ts'
 
 const TYPE_A = 1
 const TYPE_NS = 2
@@ -18,37 +18,40 @@ const TYPES_MAX = 100 // of one name: a block counts its RRsets, signatures amon
 const RECORDS_MAX = 6000 // of one RRset: more than a message can hold
 
 interface Rrset {
+  readonly type: number
   /** The least of its records (RFC 2181 §5.2). */
   ttl: number
   /** Different ones. */
   readonly rdata: Uint8Array[]
 }
 
-class RecordNode implements ZoneNode {
-  readonly labels: readonly string[]
-  flags = 0
-  readonly #rrsets = new Map<number, Rrset>()
-  /** By the type that they cover. */
-  #signatures: Map<number, Rrset> | null = null
+const NONE: Rrset[] = [] // never written to
 
-  constructor(labels: readonly string[]) {
-    this.labels = labels
+class RecordNode implements ZoneNode {
+  readonly key: string
+  flags = 0
+  readonly #rrsets: Rrset[] = []
+  /** By the type that they cover. */
+  #signatures: Rrset[] = NONE
+
+  constructor(key: string) {
+    this.key = key
   }
 
   has(type: number): boolean {
-    return this.#rrsets.has(type)
+    return this.#rrsets.some((rrset) => rrset.type === type)
   }
 
   /** @returns false if there are too many types, or too many records of this one */
   add({ type, ttl, rdata }: ResourceRecord): boolean {
     if (type !== TYPE_RRSIG) return addTo(this.#rrsets, type, ttl, rdata)
-    this.#signatures ??= new Map()
+    if (this.#signatures === NONE) this.#signatures = []
     return addTo(this.#signatures, (rdata[0] << 8) | rdata[1], ttl, rdata)
   }
 
   build(builder: BlockBuilder): void {
     builder.begin(this.flags)
-    for (const [type, { ttl, rdata }] of this.#rrsets) {
+    for (const { type, ttl, rdata } of this.#rrsets) {
       const length = type === TYPE_A ? 4 : type === TYPE_AAAA ? 16 : 0
       if (length > 0 && rdata.every((octets) => octets.length === length)) {
         builder.beginAddresses(type)
@@ -56,17 +59,17 @@ class RecordNode implements ZoneNode {
         builder.end()
       } else builder.addRaw(type, ttl, rdata)
       // Right behind: plugins/file-records.ts finds them there.
-      const signatures = this.#signatures?.get(type)
+      const signatures = this.#signatures.find((each) => each.type === type)
       if (signatures !== undefined) builder.addRaw(TYPE_RRSIG, signatures.ttl, signatures.rdata)
     }
   }
 }
 
-function addTo(rrsets: Map<number, Rrset>, type: number, ttl: number, rdata: Uint8Array): boolean {
-  const rrset = rrsets.get(type)
+function addTo(rrsets: Rrset[], type: number, ttl: number, rdata: Uint8Array): boolean {
+  const rrset = rrsets.find((each) => each.type === type)
   if (rrset === undefined) {
-    if (rrsets.size === TYPES_MAX) return false
-    rrsets.set(type, { ttl, rdata: [rdata] })
+    if (rrsets.length === TYPES_MAX) return false
+    rrsets.push({ type, ttl, rdata: [rdata] })
     return true
   }
   rrset.ttl = Math.min(rrset.ttl, ttl)
@@ -101,11 +104,10 @@ export function zoneNodes(zone: readonly string[], records: Iterable<ResourceRec
 function nodeOf(nodes: Map<string, RecordNode>, zone: readonly string[], owner: string): RecordNode | undefined {
   const labels = labelsOfText(lowerCase(owner))
   if (!isWithin(labels, zone)) return undefined
-  const left = labels.slice(0, labels.length - zone.length)
-  const key = keyOfLabels(left)
+  const key = keyOfLabels(labels.slice(0, labels.length - zone.length))
   let node = nodes.get(key)
   if (node === undefined) {
-    node = new RecordNode(left)
+    node = new RecordNode(key)
     nodes.set(key, node)
   }
   return node
@@ -128,7 +130,7 @@ function markCuts(nodes: Map<string, RecordNode>): void {
     for (const suffix of suffixes.slice(0, Math.max(end, 0))) {
       let node = nodes.get(suffix)
       if (node === undefined) {
-        node = new RecordNode(labelsOfKey(suffix))
+        node = new RecordNode(suffix)
         nodes.set(suffix, node)
       }
       node.flags |= OCCLUDED

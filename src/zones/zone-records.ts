@@ -1,7 +1,7 @@
 // The records of a zone as they are in the index, for transfers: the way back of zone-nodes.ts.
 
 import type { ResourceRecord } from '../dns/message.ts'
-import { textOfWire, wireOfLabels } from '../dns/name.ts'
+import { textOfWire } from '../dns/name.ts'
 import {
   blockRrsetCount,
   blockSize,
@@ -12,7 +12,7 @@ import {
   rrsetData,
   rrsetEncoding,
 } from '../index/layout.ts'
-import { labelsOfKey, type ZoneSnapshot } from './zone-writer.ts'
+import { keyOfLabels, wireOfKey, type ZoneSnapshot } from './zone-writer.ts'
 
 const TYPE_SOA = 6
 const HEAD_LENGTH = 12 // owner as a pointer, type, class, TTL, length of RDATA
@@ -36,9 +36,10 @@ function snapshotSoa(zone: readonly string[], snapshot: ZoneSnapshot): ResourceR
 }
 
 function* allRecords(zone: readonly string[], { keys, words }: ZoneSnapshot): Generator<ResourceRecord, void, void> {
+  const suffix = keyOfLabels(zone)
   let block = 0
   for (const key of keys) {
-    const owner = textOfWire(wireOfLabels([...labelsOfKey(key), ...zone]))
+    const owner = textOfWire(wireOfKey(key + suffix))
     yield* blockRecords(owner, words, block)
     block += blockSize(words, block)
   }

@@ -4,12 +4,11 @@
 import { BlockBuilder } from '../index/block.ts'
 import { blockSize } from '../index/layout.ts'
 import type { IndexWriter } from '../index/writer.ts'
-import { lowerCase } from './labels.ts'
 
 /** A name and what it holds. */
 export interface ZoneNode {
-  /** Those left of the zone, leftmost first, a character for each octet; [] is the apex. */
-  readonly labels: readonly string[]
+  /** Labels left of the zone, as keyOfLabels() has them; '' is the apex. */
+  readonly key: string
   /** Puts its RRsets into a builder in which nothing has begun. */
   build(builder: BlockBuilder): void
 }
@@ -44,10 +43,10 @@ export class ZoneWriter {
   replace(nodes: Iterable<ZoneNode>): void {
     const names = new Map<string, number>()
     for (const node of nodes) {
-      const name = this.#resolve(node.labels)
+      const name = this.#resolve(node.key)
       node.build(this.#builder)
       if (!this.#isWritten(this.#writer.blockOf(name))) this.#writer.setBlock(name, this.#builder)
-      names.set(keyOfLabels(node.labels), name)
+      names.set(node.key, name)
     }
     for (const [key, name] of this.#names) if (!names.has(key)) this.#writer.clearBlock(name)
     this.#written = names
@@ -74,7 +73,8 @@ export class ZoneWriter {
     return { keys, words: copy }
   }
 
-  #resolve(labels: readonly string[]): number {
+  #resolve(key: string): number {
+    const labels = labelsOfKey(key)
     let name = this.#apex
     for (let i = labels.length - 1; i >= 0; i--) name = this.#writer.child(name, labels[i])
     return name
@@ -92,11 +92,19 @@ export class ZoneWriter {
   }
 }
 
-/** Labels in one text, each behind a character for its length, whatever characters they have; in lower case. */
+/**
+ * Labels in one text: each behind a character for its length, which is the wire form without the root.
+ * @param labels  in lower case, a character for each octet
+ */
 export function keyOfLabels(labels: readonly string[]): string {
   let key = ''
-  for (const label of labels) key += String.fromCharCode(label.length) + lowerCase(label)
+  for (const label of labels) key += String.fromCharCode(label.length) + label
   return key
+}
+
+/** The name that a key is made of in wire form, as one below the root. */
+export function wireOfKey(key: string): Uint8Array {
+  return Buffer.from(`${key}\0`, 'latin1')
 }
 
 /** The labels that a key is made of. */
