@@ -28,7 +28,10 @@ export class ProgrammingLatency {
     this.#onProgrammed = onProgrammed
   }
 
-  /** A slice has changed, at a time in milliseconds since 1970; 0: nobody knows. */
+  /**
+   * A slice has changed. One that is gone says nothing: its time is that of an earlier change.
+   * @param triggeredMs  since 1970; 0: nobody knows
+   */
   changed(namespace: string, slice: Packed, triggeredMs: number): void {
     if (triggeredMs === 0 || slice === '' || this.#waiting.length === WAITING_MAX) return
     this.#waiting.push({ namespace, service: packedSliceService(slice), triggeredMs })

@@ -27,6 +27,7 @@ export class Dialer {
   /** Attempts in a row that led nowhere. */
   #failures = 0
   #attemptedAt = Number.NEGATIVE_INFINITY
+  /** Of the server that was dialed last. */
   #host = ''
   #isLost = true
 

@@ -240,12 +240,9 @@ export class Reflector {
     for (const event of events) {
       this.#version = versionOf(event, this.#version)
       if (event.type === 'BOOKMARK') continue
-      const isGone = event.type === 'DELETED'
       const before = items.length
-      this.#packer.appendChanged(items, event.object, isGone)
-      // The last thing that a slice shows is no reason for its end.
-      if (resource === 'endpointslices' && items.length > before)
-        triggers.push(isGone ? 0 : triggerTimeOf(event.object))
+      this.#packer.appendChanged(items, event.object, event.type === 'DELETED')
+      if (resource === 'endpointslices' && items.length > before) triggers.push(triggerTimeOf(event.object))
     }
     const triggeredMs = triggers.some((ms) => ms > 0) ? triggers : undefined
     if (items.length > 0) {
