@@ -14,6 +14,10 @@ import { CorefileError } from '../../../src/config/corefile/syntax.ts'
 import { DIRECTIVE_ORDER } from '../../../src/config/directives.ts'
 import { effectiveText } from '../../../src/config/effective.ts'
 import type { Interfaces } from '../../../src/config/listeners.ts'
+import type { TextChecks } from '../../../src/config/plugins/setup.ts'
+import { LabelSelector } from '../../../src/kube/label-selector.ts'
+import { compileExpression } from '../../../src/plugins/expression.ts'
+import { checkTemplate } from '../../../src/plugins/template.ts'
 
 const ROUNDS = Number(process.env.PEREGRINE_FUZZ_ROUNDS ?? 20_000)
 const SEED = Number(process.env.PEREGRINE_FUZZ_SEED ?? Date.now() % 1_000_000)
@@ -23,6 +27,13 @@ const ENV = { ZONE: 'a.example', WORDS: 'two words', BRACE: '{', QUOTE: '"' }
 
 const loopback = { address: '127.0.0.1', family: 'IPv4', netmask: '', mac: '', internal: true, cidr: null } as const
 const INTERFACES: Interfaces = { lo: [loopback] }
+
+/** The parsers behind the grammar, as the server has them. */
+const CHECKS: TextChecks = {
+  template: checkTemplate,
+  expression: (text) => void compileExpression(text),
+  labelSelector: (text) => void LabelSelector.parse(text),
+}
 
 const SEEDS = [
   `.:53 {
@@ -35,6 +46,7 @@ const SEEDS = [
        pods insecure
        fallthrough in-addr.arpa ip6.arpa
        ttl 30
+       labels environment in (production, qa),application=nginx
        okd wildcard=off
     }
     prometheus :9153
@@ -226,7 +238,7 @@ function outcomesOf(folder: string, text: string): string[] {
   assert.equal(fingerprint.length, 128)
   if (syntax === null) return outcomesOfError(error, text)
   try {
-    const configuration = configure(syntax, { defaultPort: 53, interfaces: INTERFACES })
+    const configuration = configure(syntax, { defaultPort: 53, interfaces: INTERFACES, checks: CHECKS })
     for (const { zones } of configuration.listeners) {
       for (const { zone, block } of zones) assert.ok(configuration.blocks[block].zones.includes(zone))
     }
