@@ -84,7 +84,9 @@ test('operators', () => {
     ["name() not matches 'b.s'", false],
     ["name() matches metadata('pattern')", true],
     ["name() contains '.svc.'", true],
+    ["name() contains 'w.b'", false], // no pattern
     ["name() startsWith 'web.'", true],
+    ["name() startsWith 'w.b'", false],
     ["name() endsWith 'cluster.local.'", true],
     ["name() not endsWith 'cluster.local.'", false],
     ["name() endsWith 'cluster.local'", false], // names end with a dot
@@ -184,6 +186,7 @@ test('errors at load say what is wrong', () => {
     ["incidr(client_ip(), '10.0.0.0/33')", /invalid network/],
     ['name() == 5', /== does not go with a string and a number/],
     ['do() == 1', /does not go/],
+    ['5 == name()', /== does not go with a number and a string in '5 == name\(\)'/],
     ["name() in ['a', 1]", /a list of string and number/],
     ['name() in [1]', /does not go/],
     ["name() in 'abc'", /does not go/],
