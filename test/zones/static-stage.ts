@@ -32,3 +32,19 @@ export function fileStage(zones: readonly TestZone[], plugin: 'file' | 'auto' = 
   const source: FileSource = { plugin, region: store.region.buffer, zones: sources }
   return holdStage(source, createFileStage)
 }
+
+/** A zone that is replaced again and again, with memory that is overwritten as soon as it is free. */
+export function livingZone(origin: string): {
+  readonly stage: HeldStage
+  replace(records: readonly ResourceRecord[]): void
+} {
+  const store = new ZoneStore({ capacity: 2 ** 18, readerCount: 1, poison: true })
+  const writer = store.addZone()
+  store.finishLoading()
+  const zones: FileZone[] = [{ labels: zoneLabels(origin), number: writer.number, fallthrough: [] }]
+  const source: FileSource = { plugin: 'file', region: store.region.buffer, zones }
+  return {
+    stage: holdStage(source, createFileStage),
+    replace: (records) => store.replace(writer, zoneNodes(zoneLabels(origin), records).nodes),
+  }
+}
