@@ -25,6 +25,9 @@ const RETRY = 1800
 const EXPIRE = 86400
 const SOA_TTL_MAX = 300
 
+/** REFRESH, RETRY and EXPIRE. */
+const TIMERS = [REFRESH, RETRY, EXPIRE] as const
+
 const NO_PACKET: Uint8Array = new Uint8Array(0)
 
 /** A response in the making. One object is used again and again. Offsets count from the start of `packet`. */
@@ -145,5 +148,44 @@ export function appendSoa(
   view.setInt32(at + 46, EXPIRE)
   view.setInt32(at + 50, ttl)
   response.at = at + SOA_LENGTH
+  return true
+}
+
+/**
+ * As appendSoa(), for a zone whose name server and mailbox have other names.
+ *
+ * @param primary  labels of MNAME left of the zone, as on the wire, without the root; `mailbox` likewise of RNAME
+ */
+export function appendNamedSoa(
+  response: Response,
+  packet: Uint8Array,
+  zoneOffset: number,
+  ttl: number,
+  serial: number,
+  primary: Uint8Array,
+  mailbox: Uint8Array,
+): boolean {
+  const { at } = response
+  const rdataLength = primary.length + mailbox.length + 4 + 20
+  if (at + 12 + rdataLength > response.limit) {
+    response.truncated = true
+    return false
+  }
+  const view = response.view(packet)
+  const pointer = 0xc000 | zoneOffset
+  view.setInt32(at, (pointer << 16) | TYPE_SOA)
+  view.setInt16(at + 4, CLASS_IN)
+  view.setInt32(at + 6, ttl)
+  view.setInt16(at + 10, rdataLength)
+  let to = at + 12
+  for (let i = 0; i < primary.length; i++) packet[to++] = primary[i]
+  view.setInt16(to, pointer)
+  to += 2
+  for (let i = 0; i < mailbox.length; i++) packet[to++] = mailbox[i]
+  view.setInt16(to, pointer)
+  view.setInt32(to + 2, serial)
+  for (let i = 0; i < TIMERS.length; i++) view.setInt32(to + 6 + 4 * i, TIMERS[i])
+  view.setInt32(to + 18, ttl)
+  response.at = to + 22
   return true
 }

@@ -38,7 +38,8 @@ export class ZoneTable {
   private home: Uint8Array | undefined
   private homeView = new DataView(new ArrayBuffer(0)) as DataView
 
-  constructor(configs: readonly ZoneConfig[]) {
+  /** @param isFound  which of them find() looks for; the others are there to be written */
+  constructor(configs: readonly ZoneConfig[], isFound: (config: ZoneConfig) => boolean = () => true) {
     this.configs = configs
     this.names = configs.map((zone) => wireOfLabels(zone.labels))
     this.nameWords = this.names.map(wordsOfName)
@@ -46,6 +47,7 @@ export class ZoneTable {
     this.fallthrough = configs.map(({ fallthrough = [] }) => (fallthrough.length === 0 ? null : zonesOnly(fallthrough)))
     this.sameLength = new Int16Array(configs.length).fill(NONE)
     for (let zone = 0; zone < configs.length; zone++) {
+      if (!isFound(configs[zone])) continue
       const { length } = this.names[zone]
       this.sameLength[zone] = this.byLength[length]
       this.byLength[length] = zone

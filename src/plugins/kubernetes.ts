@@ -5,7 +5,7 @@ import { canonicalKey, readAddressLabel } from '../dns/address-label.ts'
 import { KEY_WORDS } from '../dns/key.ts'
 import { wireOfLabels } from '../dns/name.ts'
 import { HEADER_LENGTH, Query, readKey, readName, sealKey } from '../dns/question.ts'
-import { appendSoa, NOERROR, NXDOMAIN, type Response, SERVFAIL } from '../dns/response.ts'
+import { appendNamedSoa, appendSoa, NOERROR, NXDOMAIN, type Response, SERVFAIL } from '../dns/response.ts'
 import { type ZoneConfig, ZoneTable } from '../dns/zone-table.ts'
 import { appendAddress, appendRrset, firstTargetOffset, ROTATION_BITS } from '../index/append.ts'
 import {
@@ -55,7 +55,7 @@ const ADDRESS = 2 // with the address in #address
 
 /** Answers for one cluster. */
 export class KubernetesStage implements Stage {
-  readonly plugin = 'kubernetes'
+  readonly plugin: 'kubernetes' | 'k8s_external'
   /** Marks the queries whose zone and key are for this stage. */
   private readonly number: number
   private readonly held: HeldRegion
@@ -76,6 +76,9 @@ export class KubernetesStage implements Stage {
   private homeWords: Int32Array
   /** Never read: keeps reading ahead from being optimized away. */
   touched = 0
+  /** Of k8s_external: labels of the name server and the mailbox, left of the zone; null for the cluster's own zones. */
+  private readonly primary: Uint8Array | null = null
+  private readonly mailbox: Uint8Array | null = null
   private addressLength = 0
   private block = 0
   private trie = 0
@@ -84,14 +87,23 @@ export class KubernetesStage implements Stage {
   private missing = NXDOMAIN
   private rotation = 0
 
-  /** @param held  the source's region   @param number  different for each stage of an answerer, 0 or more */
-  constructor(source: ClusterSource, held: HeldRegion, number: number) {
+  /**
+   * @param isExternal  for the zones of k8s_external, which lie in the same index
+   * @param held  the source's region   @param number  different for each stage of an answerer, 0 or more
+   */
+  constructor(source: ClusterSource, held: HeldRegion, number: number, isExternal = false) {
+    this.plugin = isExternal ? 'k8s_external' : 'kubernetes'
     this.held = held
     this.region = held.region
     this.words = this.region.words
     this.octets = this.region.octets
     this.number = number
-    this.zones = new ZoneTable(source.zones)
+    this.zones = new ZoneTable(source.zones, ({ external }) => (external !== undefined) === isExternal)
+    const apex = source.zones.find(({ external }) => external !== undefined)?.external
+    if (isExternal && apex !== undefined) {
+      this.primary = wireOfLabels(['ns1', ...apex.split('.')]).subarray(0, -1)
+      this.mailbox = wireOfLabels(['hostmaster', ...apex.split('.')]).subarray(0, -1)
+    }
     this.home = this.scratch
     this.homeWords = this.scratchWords
   }
@@ -146,8 +158,7 @@ export class KubernetesStage implements Stage {
     }
     if (located === ADDRESS) return this.answerAddress(packet, zone)
     if (type === TYPE_SOA && query.labelCount === this.zones.labelCount(zone)) {
-      if (appendSoa(response, packet, this.zoneOffset(zone), this.zones.ttl(zone), this.serial))
-        response.answerCount = 1
+      if (this.appendSoa(packet, zone)) response.answerCount = 1
       return NOERROR | AUTHORITATIVE
     }
     const { block } = this
@@ -166,9 +177,16 @@ export class KubernetesStage implements Stage {
 
   /** NXDOMAIN, NODATA (NOERROR) and SERVFAIL of a zone: its SOA in authority. */
   private negative(packet: Uint8Array, zone: number, rcode: number): number {
-    const { response, zones } = this
-    if (appendSoa(response, packet, this.zoneOffset(zone), zones.ttl(zone), this.serial)) response.authorityCount = 1
+    if (this.appendSoa(packet, zone)) this.response.authorityCount = 1
     return rcode | AUTHORITATIVE
+  }
+
+  private appendSoa(packet: Uint8Array, zone: number): boolean {
+    const { response, serial, primary, mailbox } = this
+    const ttl = this.zones.ttl(zone)
+    const offset = this.zoneOffset(zone)
+    if (primary === null) return appendSoa(response, packet, offset, ttl, serial)
+    return appendNamedSoa(response, packet, offset, ttl, serial, primary, mailbox!)
   }
 
   /** Where the zone's name begins in the message, inside QNAME. */

@@ -179,10 +179,7 @@ class ServerAnswerer implements Answerer {
     }
     if (query.verdict !== QUERY) return this.reject(query.verdict, packet, start, length, capacity, stream)
     const route = query.route < 0 ? null : this.router.routes[query.route]
-    if (
-      this.listener.hasViews ||
-      (route !== null && route.block.mayNeedChain && route.block.needsChain(query, packet, start))
-    ) {
+    if (this.listener.hasViews || (route?.block.mayNeedChain && route.block.needsChain(query, packet, start))) {
       return this.chain!.answer(this.listener, query, packet, start, length, capacity, stream)
     }
     const responseLength =

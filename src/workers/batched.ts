@@ -83,7 +83,9 @@ class BatchedTransport implements Transport {
     this.#source = source
     // What is not served any more takes nothing new; what is queued is answered by the workers before they let go.
     gone.forEach(quiesce)
-    return () => gone.forEach((each) => this.#closeOne(each))
+    return () => {
+      for (const each of gone) this.#closeOne(each)
+    }
   }
 
   quiesce(): void {

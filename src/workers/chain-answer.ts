@@ -15,6 +15,7 @@ const UDP_LENGTH_MIN = 512
 const DEFAULT_BUFSIZE = 1232
 const ASK_DEPTH_MAX = 8
 const SCRATCH_LENGTH = 512
+const OTHER = 'other'
 
 type View = (request: Request) => boolean
 
@@ -54,7 +55,7 @@ export class ChainAnswerer {
     this.#chains = router.blocks.map((block) => chainOf(block, makers))
     this.#views = views
     source.counters?.plan.groups.forEach(({ events }, group) => {
-      events.forEach(({ name, labels }, event) => this.#events.set(eventKey(group, name, labels), event))
+      for (const [event, { name, labels }] of events.entries()) this.#events.set(eventKey(group, name, labels), event)
     })
   }
 
@@ -139,7 +140,10 @@ export class ChainAnswerer {
   /** Counts an event of a plugin. */
   count(route: Route | null, name: string, labels: Readonly<Record<string, string>>): void {
     const group = route?.group ?? -1
-    const event = this.#events.get(eventKey(group, name, labels))
+    // Types without a counter of their own are counted together.
+    const event =
+      this.#events.get(eventKey(group, name, labels)) ??
+      this.#events.get(eventKey(group, name, { ...labels, type: OTHER }))
     if (event !== undefined) this.#account.event(group, event)
   }
 

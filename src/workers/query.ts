@@ -258,13 +258,17 @@ class QueryLoop {
   resume(): void {
     const slab = this.#slab
     if (slab.phase === EMPTY) return
+    const socket = this.#sockets.find(({ descriptor }) => descriptor === slab.socket)
+    if (socket === undefined) {
+      // Not served any more: the descriptor may be anything by now.
+      slab.reset()
+      return
+    }
     this.#control.add(RESUMED_COUNTER, slab.count)
     if (slab.phase !== RECEIVED) {
       this.#send(slab.count - slab.sent)
       return
     }
-    const socket = this.#sockets.find(({ descriptor }) => descriptor === slab.socket)
-    if (socket === undefined) return slab.reset()
     this.#socket = socket
     this.#answerer.beginBatch(socket.listener, socket.ipv6)
     const culprit = slab.next

@@ -17,6 +17,8 @@ const TYPE_ANY = 255
 const TYPE_AAAA = 28
 const NSID_OPTION = 3
 const QNAME = HEADER_LENGTH
+/** Numbers of the stages of k8s_external begin here. */
+const OUTSIDE = 1000
 
 /** One block as one listener has it, for one of its zones: counters are by zone. */
 export class Route {
@@ -74,7 +76,8 @@ export class Block {
     this.plugins = plugins
     this.stages = stages
     this.stageWriters = Int32Array.from(stages, ({ plugin }) => Math.max(0, source.writers.indexOf(plugin)))
-    this.cluster = stages.find((stage) => stage instanceof KubernetesStage) ?? null
+    const clusters = stages.filter((stage) => stage instanceof KubernetesStage)
+    this.cluster = clusters.find(({ plugin }) => plugin === 'kubernetes') ?? null
     this.bufsize = source.bufsize
     this.shuffles = plugins.loadbalance !== undefined
     this.isMinimal = plugins.minimal !== undefined
@@ -220,11 +223,15 @@ export class Router {
     }
     // Blocks that have the very same source share the stage.
     const clusters = new Map<ClusterSource, KubernetesStage>()
+    const outside = new Map<ClusterSource, KubernetesStage>()
     const clusterStages = ({ cluster }: BlockSource): Stage[] => {
       if (cluster === null) return []
       const stage = clusters.get(cluster) ?? new KubernetesStage(cluster, held(cluster), clusters.size)
       clusters.set(cluster, stage)
-      return [stage]
+      if (!cluster.zones.some(({ external }) => external !== undefined)) return [stage]
+      const before = outside.get(cluster) ?? new KubernetesStage(cluster, held(cluster), OUTSIDE + outside.size, true)
+      outside.set(cluster, before)
+      return [before, stage]
     }
     this.blocks = source.blocks.map((block, index) => {
       const hosts = block.hosts === null ? [] : [createHostsStage(block.hosts, held(block.hosts))]
