@@ -2,8 +2,8 @@
 // Not here: when a file is read again (watched-file.ts). Behavior: Corefile reference 5.12; format: hosts(5).
 
 import { labelsOfText, NameError } from '../dns/name.ts'
+import { ipv4Value, ipv6Octets } from '../dns/record-text-address.ts'
 import type { BlockBuilder } from '../index/block.ts'
-import { formatAddress, parseAddress, reverseName } from '../kube/address.ts'
 import { isWithin, lowerCase } from './labels.ts'
 import { keyOfLabels, wireOfKey, type ZoneNode } from './zone-writer.ts'
 
@@ -82,7 +82,6 @@ export class HostsNames {
   pairCount = 0
   readonly #options: HostsOptions
   readonly #names = new Map<string, HostName>()
-  readonly #octets = new Uint8Array(16)
 
   constructor(options: HostsOptions) {
     this.#options = options
@@ -94,10 +93,10 @@ export class HostsNames {
 
   /** Adds what an entry says; an address or name that is none, or lies in no zone, is passed over. */
   add({ address, names }: HostsEntry): void {
-    const octets = this.#parse(address)
+    const octets = hostAddress(address)
     if (octets === null) return
     const packed = Buffer.from(octets).toString('latin1')
-    const reverse = this.#options.reverse ? reverseName(formatAddress(octets, octets.length)) : null
+    const reverse = this.#options.reverse ? keyOfLabels(reverseLabels(octets)) : null
     for (const name of names) {
       const labels = hostLabels(name)
       if (labels === null || !this.#options.zones.some((zone) => isWithin(labels, zone))) continue
@@ -107,23 +106,10 @@ export class HostsNames {
       if (host.addresses === NONE) host.addresses = [packed]
       else host.addresses.push(packed)
       if (reverse === null) continue
-      const pointer = this.#name(keyOfLabels(reverse))
+      const pointer = this.#name(reverse)
       if (pointer.pointers === NONE) pointer.pointers = [host.key]
       else if (pointer.pointers.length < RECORDS_MAX) pointer.pointers.push(host.key)
     }
-  }
-
-  /** An address without its zone (`%eth0`); one mapped to IPv6 is the IPv4 address that it is. */
-  #parse(address: string): Uint8Array | null {
-    const octets = this.#octets
-    const length = parseAddress(address.split('%', 1)[0], octets)
-    if (length === 0) return null
-    const isMapped =
-      length === 16 &&
-      octets[10] === 0xff &&
-      octets[11] === 0xff &&
-      octets.subarray(0, 10).every((octet) => octet === 0)
-    return octets.slice(isMapped ? MAPPED_LENGTH : 0, length)
   }
 
   #name(key: string): HostName {
@@ -134,6 +120,26 @@ export class HostsNames {
     }
     return name
   }
+}
+
+/** 4 or 16 octets of an address without its zone (`%eth0`), null for no address; one mapped to IPv6 is the IPv4 address that it is. */
+function hostAddress(text: string): Uint8Array | null {
+  const zone = text.indexOf('%')
+  const address = zone < 0 ? text : text.slice(0, zone)
+  if (!address.includes(':')) {
+    const value = ipv4Value(address)
+    return value < 0 ? null : Uint8Array.of(value >>> 24, value >>> 16, value >>> 8, value)
+  }
+  const octets = ipv6Octets(address)
+  const isMapped = octets?.every((octet, i) => (i < 10 ? octet === 0 : i >= MAPPED_LENGTH || octet === 0xff))
+  return octets !== null && isMapped ? octets.slice(MAPPED_LENGTH) : octets
+}
+
+/** Of the name that an address leads to names by (RFC 1035 §3.5, RFC 3596 §2.5). */
+function reverseLabels(octets: Uint8Array): string[] {
+  if (octets.length === 4) return [...Array.from(octets, String).reverse(), 'in-addr', 'arpa']
+  const digits = Array.from(octets, (octet) => [(octet >> 4).toString(16), (octet & 15).toString(16)]).flat()
+  return [...digits.reverse(), 'ip6', 'arpa']
 }
 
 /** Labels in lower case; null if the text is no name, or the root. */

@@ -43,6 +43,7 @@ const CAPACITY_MAX = 2 ** 30
 /** Octets of index for each octet of a file, at most: names, tries, records, and old and new side by side, twice over. */
 const GROWTH = 64
 const RECLAIM_MS = 1000
+const TIMER_MS_MAX = 2 ** 31 - 1 // a longer one would end at once
 
 export class StaticZones {
   /** A zone has new content: for NOTIFY. */
@@ -163,7 +164,7 @@ export class StaticZones {
   }
 
   #repeat(part: StaticPart): void {
-    this.#timers.push(setInterval(() => void this.#refresh(part), part.reloadMs).unref())
+    this.#timers.push(setInterval(() => void this.#refresh(part), Math.min(part.reloadMs, TIMER_MS_MAX)).unref())
   }
 
   /** One refresh of a part at a time: whoever asks meanwhile waits for it. */

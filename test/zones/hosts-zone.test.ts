@@ -91,6 +91,15 @@ test('every so often, or never', async (context) => {
   assert.equal(addresses(never.stage, 'a.test'), '10.0.0.1')
 })
 
+test('a time that no timer can hold is not none at all', async (context) => {
+  const path = folderOf(context)
+  writeFileSync(path('hosts'), '10.0.0.1 a.test\n')
+  const { stage } = await loaded(context, path('hosts'), 2 ** 31)
+  writeFileSync(path('hosts'), '10.0.0.2 a.test\n')
+  await delay(50)
+  assert.equal(addresses(stage, 'a.test'), '10.0.0.1')
+})
+
 test('a file that is not there at the start', async (context) => {
   const path = folderOf(context)
   const { zones, lines, stage } = await loaded(context, path('hosts'), 3_600_000)
