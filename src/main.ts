@@ -3,7 +3,7 @@
 import { globSync, readFileSync } from 'node:fs'
 import { flushCompileCache } from 'node:module'
 import { basename } from 'node:path'
-import { FlagError, Flags, usage } from './cli/flags.ts'
+import { FlagError, Flags, UnknownFlagError, usage } from './cli/flags.ts'
 
 const COMMANDS = ['serve', 'explain', 'check', 'compile']
 /** Names that CoreDNS and NodeLocal DNSCache are started by: their command lines have no commands. */
@@ -15,11 +15,12 @@ class ArgumentError extends Error {
 }
 
 async function main(args: readonly string[], name: string): Promise<number> {
-  const implied = args.length === 0 || args[0].startsWith('-') || OTHER_NAMES.includes(name)
+  const isOther = OTHER_NAMES.includes(name)
+  const implied = args.length === 0 || args[0].startsWith('-') || isOther
   const command = implied ? 'serve' : args[0]
   if (!COMMANDS.includes(command)) throw new FlagError(`unknown command ${command}`)
   if (command === 'compile') return await compileAll()
-  const flags = Flags.parse(implied ? args : args.slice(1))
+  const flags = implied ? Flags.parse(args, true) : Flags.parse(args.slice(1))
   if (flags.has('help') || flags.has('h')) return print(usage())
   if (flags.has('version')) return print(`${versionLines(name).join('\n')}\n`)
   if (flags.has('plugins')) return await printPlugins()
@@ -27,7 +28,8 @@ async function main(args: readonly string[], name: string): Promise<number> {
   if (command === 'explain') return await explain(flags)
   if (flags.words.length > 0) throw new ArgumentError(`extra command line arguments: [${flags.words.join(' ')}]`)
   const { serve } = await import('./cli/serve.ts')
-  return await serve(await (await import('./cli/serve-request.ts')).serveRequest(flags, versionLines(name)))
+  const { serveRequest } = await import('./cli/serve-request.ts')
+  return await serve(await serveRequest(flags, versionLines(name), isOther))
 }
 
 async function explain(flags: Flags): Promise<number> {
@@ -71,7 +73,8 @@ try {
   process.stderr.write(
     `peregrine: ${wrongFlags || isExpected(error) ? (error as Error).message : (error as Error).stack}\n`,
   )
-  if (wrongFlags) process.stderr.write('peregrine: --help lists the flags\n')
+  if (error instanceof UnknownFlagError) process.stderr.write(usage())
+  else if (wrongFlags) process.stderr.write('peregrine: --help lists the flags\n')
   process.exitCode = wrongFlags ? 2 : 1
 }
 // A worker or a file watcher that lingers must not keep a finished process.

@@ -21,9 +21,13 @@ const CHECKS = {
   labelSelector: (text: string): void => void LabelSelector.parse(text),
 }
 
-/** The Corefile that the flags ask for: by name, or the one in the working directory if no other source is named; '' for none. */
-export function corefilePath(flags: Flags): string {
+/**
+ * The Corefile that the flags ask for: by name, or the one in the working directory if no other source is named; '' for none.
+ * @param isOther  started by the name of a program that has no other source: its Corefile may be missing, and is then empty
+ */
+export function corefilePath(flags: Flags, isOther = false): string {
   if (flags.has('conf')) return flags.text('conf', '')
+  if (isOther) return DEFAULT_PATH
   const isNamed = flags.has('manifests') || flags.has('kubeconfig')
   return !isNamed && existsSync(DEFAULT_PATH) ? DEFAULT_PATH : ''
 }
@@ -33,10 +37,16 @@ export function defaultPort(flags: Flags): number {
   return flags.number('dns.port', flags.number('p', DEFAULT_PORT))
 }
 
-/** What reads a Corefile, again and again; from standard input only once. */
-export function corefileReader(path: string, port: number): () => ConfigurationReading {
-  const text = path === 'stdin' ? readFileSync(STDIN, 'utf8') : undefined
+/**
+ * What reads a Corefile, again and again; from standard input only once.
+ * @param mayBeMissing  one that has never been there is empty
+ */
+export function corefileReader(path: string, port: number, mayBeMissing = false): () => ConfigurationReading {
+  const input = path === 'stdin' ? readFileSync(STDIN, 'utf8') : undefined
+  let wasThere = !mayBeMissing
   return () => {
+    wasThere ||= existsSync(path)
+    const text = wasThere ? input : ''
     const { syntax, error, fingerprint } = tryCorefile(path, process.env, text)
     if (syntax === null) return { configuration: null, error, fingerprint }
     try {

@@ -9,6 +9,9 @@ export class FlagError extends Error {
   readonly code = 'BAD_FLAG'
 }
 
+/** A flag that nobody knows. */
+export class UnknownFlagError extends FlagError {}
+
 type FlagKind = 'text' | 'list' | 'switch' | 'onoff' | 'integer' | 'number' | 'duration' | 'selector'
 
 interface FlagSpec {
@@ -131,17 +134,20 @@ export class Flags {
   readonly #values = new Map<FlagName, string[]>()
   readonly words: string[] = []
 
-  /** @throws FlagError naming the flag */
-  static parse(args: readonly string[]): Flags {
+  /**
+   * @param wordsEndFlags  the first word that is no flag ends them, as in CoreDNS; else they may be mixed
+   * @throws FlagError naming the flag
+   */
+  static parse(args: readonly string[], wordsEndFlags = false): Flags {
     const flags = new Flags()
     for (let i = 0; i < args.length; i++) {
       const arg = args[i]
-      if (!arg.startsWith('-') || arg === '-') {
+      if (!arg.startsWith('-') || arg === '-' || (wordsEndFlags && flags.words.length > 0)) {
         flags.words.push(arg)
         continue
       }
       const [text, inline] = splitOnce(arg.replace(/^--?/, ''), '=')
-      if (!Object.hasOwn(FLAGS, text)) throw new FlagError(`unknown flag ${arg.split('=')[0]}`)
+      if (!Object.hasOwn(FLAGS, text)) throw new UnknownFlagError(`unknown flag ${arg.split('=')[0]}`)
       const name = text as FlagName
       const spec: FlagSpec = FLAGS[name]
       if (spec.kind === 'switch') {

@@ -16,9 +16,12 @@ const SAID_BY_COREFILE: readonly FlagName[] = [
   ...(['okd-openshift-alias', 'startup_timeout', 'bufsize', 'kubeconfig', 'context'] as const),
 ]
 
-/** @throws FlagError for flags that a Corefile leaves no room for, CorefileError */
-export async function serveRequest(flags: Flags, version: readonly string[]): Promise<ServeRequest> {
-  const path = corefilePath(flags)
+/**
+ * @param isOther  started by the name of a program that serves by a Corefile and nothing else
+ * @throws FlagError for flags that a Corefile leaves no room for, CorefileError
+ */
+export async function serveRequest(flags: Flags, version: readonly string[], isOther: boolean): Promise<ServeRequest> {
+  const path = corefilePath(flags, isOther)
   const common = { quiet: flags.has('quiet'), pidfile: flags.text('pidfile', ''), version }
   if (path === '') {
     const config = configFromFlags(flags)
@@ -28,7 +31,7 @@ export async function serveRequest(flags: Flags, version: readonly string[]): Pr
   }
   const misplaced = SAID_BY_COREFILE.find((name) => flags.has(name))
   if (misplaced !== undefined) throw new FlagError(`flag --${misplaced}: with a Corefile (${path}), it says so itself`)
-  const read = corefileReader(path, defaultPort(flags))
+  const read = corefileReader(path, defaultPort(flags), !flags.has('conf'))
   const { configuration, error } = read()
   if (configuration === null) throw error
   const settings = settingsFromFlags(flags, usableWorkers())
