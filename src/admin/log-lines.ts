@@ -47,6 +47,10 @@ export class LogLines implements LogConsumer {
     this.#count = 0
   }
 
+  failed(error: unknown): void {
+    this.#logger.error('', `a line of the log is lost: ${error instanceof Error ? error.message : String(error)}`)
+  }
+
   #add(line: string): void {
     if (line === '') return
     this.#lines += `${line}\n`

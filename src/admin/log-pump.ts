@@ -7,6 +7,8 @@ import { LogRingReader, type LogVisitor } from '../workers/log-ring.ts'
 export interface LogConsumer extends LogVisitor {
   /** Called after each round: what was taken may go out together. */
   flush(): void
+  /** An entry, or a ring, that could not be read; the rest goes on. */
+  failed(error: unknown): void
 }
 
 /** From a wake-up to the next round. */
@@ -36,7 +38,7 @@ export class LogPump {
 
   /** Takes out what is there now, all of it. */
   drain(): void {
-    for (const reader of this.#readers) while (reader.drain(this.#consumer) > 0);
+    for (const reader of this.#readers) while (this.#take(reader, Number.POSITIVE_INFINITY) > 0);
     this.#consumer.flush()
   }
 
@@ -48,12 +50,22 @@ export class LogPump {
     this.drain()
   }
 
+  /** A line that goes wrong must not take DNS down. */
+  #take(reader: LogRingReader, max: number): number {
+    try {
+      return reader.drain(this.#consumer, max)
+    } catch (error) {
+      this.#consumer.failed(error)
+      return max
+    }
+  }
+
   async #loop(reader: LogRingReader): Promise<void> {
     while (!this.#isStopped) {
       await reader.filled()
       if (this.#isStopped) return
       const until = performance.now() + ROUND_MS
-      while (reader.drain(this.#consumer, ENTRIES_A_LOOK) === ENTRIES_A_LOOK && performance.now() < until);
+      while (this.#take(reader, ENTRIES_A_LOOK) === ENTRIES_A_LOOK && performance.now() < until);
       this.#consumer.flush()
       await new Promise<void>((resolve) => setTimeout(resolve, GATHER_MS).unref())
     }

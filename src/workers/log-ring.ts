@@ -56,6 +56,12 @@ export class ReadLogEntry extends LogEntry {
   readonly question = new Uint8Array(QUESTION_LENGTH_MAX)
 }
 
+/** A ring that holds what no writer writes. */
+export class LogRingError extends Error {
+  override readonly name = 'LogRingError'
+  readonly code = 'LOG_RING'
+}
+
 /** Takes what a ring holds. */
 export interface LogVisitor {
   query(entry: ReadLogEntry): void
@@ -271,7 +277,11 @@ export class LogRingReader {
     return this.#dropped[0]
   }
 
-  /** Takes out entries in their order, at most `max`. @returns how many there were */
+  /**
+   * Takes out entries in their order, at most `max`.
+   * @returns how many there were
+   * @throws what a visit throws: that entry is gone then; or LogRingError, all entries are gone then
+   */
   drain(visitor: LogVisitor, max = Number.POSITIVE_INFINITY): number {
     const control = this.#control
     const head = Atomics.load(control, HEAD >> 2)
@@ -281,8 +291,13 @@ export class LogRingReader {
       while (tail !== head && count < max) {
         const at = tail & (this.#capacity - 1)
         const first = this.#cells[at >> 2]
+        const length = first & LENGTH_MASK
+        if (length < 8 || length > ((head - tail) | 0)) {
+          tail = head
+          throw new LogRingError(`the ring of log lines is damaged: an entry of ${length} octets`)
+        }
         // Before the visit: an entry whose visit throws is not met again.
-        tail = (tail + (first & LENGTH_MASK)) | 0
+        tail = (tail + length) | 0
         const kind = first >>> KIND_SHIFT
         if (kind === GAP) continue
         count++

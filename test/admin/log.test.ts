@@ -129,9 +129,10 @@ test('from a ring to the lines', { timeout: 10_000 }, async () => {
   writer.pushText(QUERY_TEXT, JSON.stringify({ ...QUERY, metadata: {} }))
   writer.pushText(ERROR_TEXT, JSON.stringify({ block: 0, rcode: 2, name: 'a.', type: 15, error: 'no\nway' }))
   writer.pushText(ERROR_TEXT, JSON.stringify({ block: 1, rcode: 2, name: 'a.', type: 15, error: 'not wanted' }))
+  writer.pushText(QUERY_TEXT, 'no JSON')
   writer.pushText(99, 'Recovered from panic')
   const alive = setInterval(() => {}, 10)
-  while (lines.length < 6) await new Promise((resolve) => setTimeout(resolve, 5))
+  while (lines.length < 7) await new Promise((resolve) => setTimeout(resolve, 5))
   writer.pushText(99, 'last')
   await pump.stop()
   clearInterval(alive)
@@ -139,6 +140,7 @@ test('from a ring to the lines', { timeout: 10_000 }, async () => {
     lines.sort(),
     [
       '[ERROR] Recovered from panic',
+      '[ERROR] a line of the log is lost: Unexpected token \'o\', "no JSON" is not valid JSON',
       '[ERROR] last',
       '[ERROR] plugin/errors: 2 a. MX: no\\010way',
       '[INFO] 10.0.0.1:0 - 52011 "- - . udp 23 false 1232" FORMERR qr,aa,rd 0 0s',

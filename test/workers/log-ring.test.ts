@@ -9,6 +9,7 @@ import {
   LOG_ERROR,
   LOG_SUCCESS,
   LogEntry,
+  LogRingError,
   LogRingReader,
   LogRingWriter,
   logClass,
@@ -168,6 +169,25 @@ test('an entry whose visit throws is not met again', () => {
   const lines: string[] = []
   reader.drain({ query: refuse, text: (_kind, text) => lines.push(text) })
   assert.deepEqual(lines, ['two'])
+})
+
+test('a damaged ring is given up, and goes on empty', () => {
+  for (const length of [0, 4, 2048]) {
+    const memory = createLogRing(4096)
+    const writer = new LogRingWriter(memory)
+    writer.pushText(0, 'one')
+    writer.pushText(0, 'two')
+    const cells = new Int32Array(memory, 256)
+    cells[0] = (cells[0] & ~0xff_ffff) | length
+    const reader = new LogRingReader(memory)
+    const lines: string[] = []
+    const visitor = { query: () => assert.fail('no query'), text: (_kind: number, text: string) => lines.push(text) }
+    assert.throws(() => reader.drain(visitor), LogRingError)
+    assert.equal(reader.drain(visitor), 0)
+    writer.pushText(0, 'three')
+    reader.drain(visitor)
+    assert.deepEqual(lines, ['three'])
+  }
 })
 
 test('a reader that sleeps is woken', { timeout: 10_000 }, async () => {
