@@ -265,8 +265,9 @@ export function usage(): string {
     ...lines,
     '',
     'With a Corefile (--conf, ./Corefile) what is served follows from that; --manifests then stand for every API server.',
-    'Without: records come from --manifests, else from --kubeconfig, else from the cluster that this process runs in (its service',
-    'account), else from the application in examples/. Times are written 500ms, 5s, 1m30s; selectors app=web,tier in (a, b).',
+    'Without one, records come from --manifests, else from --kubeconfig, else from the cluster that this process runs in',
+    '(its service account), else from the application in examples/.',
+    'Times are written 500ms, 5s, 1m30s; selectors app=web,tier in (a, b).',
     '',
   ].join('\n')
 }
