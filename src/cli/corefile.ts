@@ -6,7 +6,7 @@ import { configure } from '../config/configure.ts'
 import { tryCorefile } from '../config/corefile/read.ts'
 import { CorefileError } from '../config/corefile/syntax.ts'
 import { LabelSelector } from '../kube/label-selector.ts'
-import { compileExpression } from '../plugins/expression.ts'
+import { compileCondition, compileExpression } from '../plugins/expression.ts'
 import { checkTemplate } from '../plugins/template.ts'
 import type { ConfigurationReading } from '../server/reloads.ts'
 import type { Flags } from './flags.ts'
@@ -18,6 +18,7 @@ const STDIN = 0
 const CHECKS = {
   template: checkTemplate,
   expression: (text: string): void => void compileExpression(text),
+  condition: (text: string): void => void compileCondition(text),
   labelSelector: (text: string): void => void LabelSelector.parse(text),
 }
 

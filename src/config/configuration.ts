@@ -325,8 +325,20 @@ export type RewriteField =
       readonly answers: readonly RewriteAnswer[]
     }
   | { readonly kind: 'type' | 'class'; readonly from: number; readonly to: number }
-  | { readonly kind: 'ttl'; readonly match: RewriteMatch; readonly name: string; readonly min: number; readonly max: number }
-  | { readonly kind: 'rcode'; readonly match: RewriteMatch; readonly name: string; readonly from: number; readonly to: number }
+  | {
+      readonly kind: 'ttl'
+      readonly match: RewriteMatch
+      readonly name: string
+      readonly min: number
+      readonly max: number
+    }
+  | {
+      readonly kind: 'rcode'
+      readonly match: RewriteMatch
+      readonly name: string
+      readonly from: number
+      readonly to: number
+    }
   | { readonly kind: 'cname'; readonly match: RewriteMatch; readonly from: string; readonly to: string }
   | {
       readonly kind: 'edns0'

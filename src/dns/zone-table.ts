@@ -18,6 +18,8 @@ export interface ZoneConfig {
   readonly keepsBrokenChains: boolean
   /** Labels of the zones in which a missing name is another plugin's business; [[]] is every name. */
   readonly fallthrough?: readonly (readonly string[])[]
+  /** What its names say of the cluster, for plugin metadata. */
+  readonly metadata?: { readonly reverse: boolean; readonly multicluster: boolean; readonly zonal: boolean }
   /** Of a zone of k8s_external: the label above its name server. */
   readonly external?: string
 }

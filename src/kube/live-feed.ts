@@ -59,8 +59,8 @@ export interface FeedCallbacks {
   readonly onSynced: () => void
   /** A list has ended that replaced what was known: much of what was needed for it is free soon. */
   readonly onListed: () => void
-  /** Something was published. */
-  readonly onPublished: (flush: Flush) => void
+  /** Something was published, which took so many seconds. */
+  readonly onPublished: (flush: Flush, seconds: number) => void
   /** A change of a Service's endpoints that says when it happened is served. */
   readonly onProgrammed?: OnProgrammed
   /** The index cannot be built at all. */
@@ -381,11 +381,12 @@ export class LiveFeed {
 
   #flush(loading: boolean): void {
     try {
+      const beganMs = performance.now()
       const flush = this.#index.flush(Date.now(), loading)
       if (this.#full) this.#callbacks.log('the index has room again: all changes are served')
       this.#full = false
       this.#latency.served(Date.now())
-      if (flush.version !== 0) this.#callbacks.onPublished(flush)
+      if (flush.version !== 0) this.#callbacks.onPublished(flush, (performance.now() - beganMs) / 1000)
     } catch (error) {
       if (loading || !(error instanceof RegionFullError)) {
         this.#callbacks.onFailed(error as Error)

@@ -3,7 +3,7 @@
 import type { HeaderRule } from '../config/configuration.ts'
 import type { Plugin, Reply, Request, Walk } from './plugin.ts'
 
-/** The plugin `header`. Of a query only RD means anything to the plugins behind; of a reply AA and RA, for its RD is the query's. */
+/** The plugin `header`. Of a query only RD means anything to the plugins behind. */
 export function createHeader(rules: readonly HeaderRule[]): Plugin {
   const queryRules = rules.filter(({ selector }) => selector === 'query')
   const responseRules = rules.filter(({ selector }) => selector === 'response')
@@ -27,4 +27,5 @@ function changeQuery(request: Request, flags: HeaderRule['flags'], isSet: boolea
 function changeReply(reply: Reply, flags: HeaderRule['flags'], isSet: boolean): void {
   if (flags.includes('aa')) reply.authoritative = isSet
   if (flags.includes('ra')) reply.recursionAvailable = isSet
+  if (flags.includes('rd')) reply.recursionDesired = isSet
 }

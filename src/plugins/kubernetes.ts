@@ -3,7 +3,7 @@
 
 import { canonicalKey, readAddressLabel } from '../dns/address-label.ts'
 import { KEY_WORDS } from '../dns/key.ts'
-import { wireOfLabels } from '../dns/name.ts'
+import { labelsOfText, wireOfLabels } from '../dns/name.ts'
 import { HEADER_LENGTH, Query, readKey, readName, sealKey } from '../dns/question.ts'
 import { appendNamedSoa, appendSoa, NOERROR, NXDOMAIN, type Response, SERVFAIL } from '../dns/response.ts'
 import { type ZoneConfig, ZoneTable } from '../dns/zone-table.ts'
@@ -29,6 +29,8 @@ import {
 } from '../index/layout.ts'
 import { find, findAll } from '../index/lookup.ts'
 import type { HeldRegion } from '../index/reader.ts'
+import { kubernetesMetadata, type MetadataZone } from './kubernetes-metadata.ts'
+import type { Request } from './plugin.ts'
 import { AUTHORITATIVE, PASS, type Stage } from './stage.ts'
 
 /** What the stage is made from; plain data, so that it can be handed to a worker. */
@@ -79,6 +81,7 @@ export class KubernetesStage implements Stage {
   /** Of k8s_external: labels of the name server and the mailbox, left of the zone; null for the cluster's own zones. */
   private readonly primary: Uint8Array | null = null
   private readonly mailbox: Uint8Array | null = null
+  private readonly metadataZones: readonly (MetadataZone & { readonly labels: readonly string[] })[]
   private addressLength = 0
   private block = 0
   private trie = 0
@@ -99,6 +102,9 @@ export class KubernetesStage implements Stage {
     this.octets = this.region.octets
     this.number = number
     this.zones = new ZoneTable(source.zones, ({ external }) => (external !== undefined) === isExternal)
+    this.metadataZones = source.zones.flatMap(({ labels, external, metadata }) =>
+      external !== undefined || metadata === undefined ? [] : [{ labels, ...metadata }],
+    )
     const apex = source.zones.find(({ external }) => external !== undefined)?.external
     if (isExternal && apex !== undefined) {
       this.primary = wireOfLabels(['ns1', ...apex.split('.')]).subarray(0, -1)
@@ -162,7 +168,8 @@ export class KubernetesStage implements Stage {
       return NOERROR | AUTHORITATIVE
     }
     const { block } = this
-    if (block === 0) return this.negative(packet, zone, NOERROR)
+    // Outside of the cluster, a CNAME is for addresses only: SRV records stand beside it.
+    if (block === 0 || (type === TYPE_CNAME && this.primary !== null)) return this.negative(packet, zone, NOERROR)
     const rrset = findRrset(this.words, block, type)
     if (rrset !== 0) {
       this.append(packet, rrset, QNAME)
@@ -173,6 +180,15 @@ export class KubernetesStage implements Stage {
       if (cname !== 0) return this.chase(packet, zone, cname)
     }
     return this.negative(packet, zone, NOERROR)
+  }
+
+  describe({ question }: Request, metadata: Map<string, () => string>): void {
+    if (this.primary !== null) return
+    const labels = labelsOfText(question.name)
+    const zone = longestOf(this.metadataZones, labels)
+    if (zone === undefined) return
+    const left = labels.slice(0, labels.length - zone.labels.length)
+    for (const [label, value] of Object.entries(kubernetesMetadata(left, zone))) metadata.set(label, () => value)
   }
 
   /** NXDOMAIN, NODATA (NOERROR) and SERVFAIL of a zone: its SOA in authority. */
@@ -379,4 +395,16 @@ function isEndpointsLabel(name: Query, label: number): boolean {
   const at = name.labelStart[label]
   for (let i = 0; i < ENDPOINTS_LABEL.length; i++) if (key[at + i] !== ENDPOINTS_LABEL[i]) return false
   return true
+}
+
+/** The zone that a name lies in, of several the longest. */
+function longestOf<Zone extends { readonly labels: readonly string[] }>(
+  zones: readonly Zone[],
+  labels: readonly string[],
+): Zone | undefined {
+  const holds = (zone: Zone): boolean => {
+    const from = labels.length - zone.labels.length
+    return from >= 0 && zone.labels.every((label, i) => label === labels[from + i])
+  }
+  return zones.filter(holds).sort((a, b) => b.labels.length - a.labels.length)[0]
 }

@@ -62,6 +62,8 @@ export interface Reply {
   recursionAvailable: boolean
   authenticData: boolean
   truncated: boolean
+  /** Absent: as in the query. */
+  recursionDesired?: boolean
   answer: ResourceRecord[]
   authority: ResourceRecord[]
   additional: ResourceRecord[]

@@ -136,7 +136,7 @@ function clusterSourceOf({ plugins }: BlockConfig, cluster: Cluster | null): Clu
 
 /** Zones of a cluster's index, in its order: forward ones, reverse ones, those of k8s_external. */
 export function clusterZonesOf({ kubernetes, k8s_external: external }: Plugins): ZoneConfig[] {
-  const { zones, ttl, pods, zonal, okd, fallthrough } = kubernetes!
+  const { zones, ttl, pods, zonal, okd, fallthrough, multicluster } = kubernetes!
   const passed = labelsOfAll(fallthrough)
   const own = [...zones.filter((zone) => !isReverse(zone)), ...zones.filter(isReverse)].map((zone) => {
     const isForward = !isReverse(zone)
@@ -147,6 +147,7 @@ export function clusterZonesOf({ kubernetes, k8s_external: external }: Plugins):
       wildcards: isForward && (zonal || okd !== null),
       keepsBrokenChains: isForward && okd !== null,
       fallthrough: passed,
+      metadata: { reverse: !isForward, multicluster: multicluster.includes(zone), zonal },
     }
   })
   if (external === undefined) return own

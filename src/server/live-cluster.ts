@@ -166,8 +166,8 @@ export class LiveCluster implements Cluster {
         this.#isSynced = true
         this.#synced.resolve()
       },
-      onPublished: () => {
-        published(0)
+      onPublished: (_flush, seconds) => {
+        published(seconds)
         if (index.complete) this.#keeper?.changed()
       },
       onProgrammed: programmed,

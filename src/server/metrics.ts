@@ -92,7 +92,8 @@ function clusterIndex(cluster: Cluster, number: number): ServerMetrics['indexes'
 const NOTHING = { version: 0, names: 0, liveBytes: 0, reservedBytes: 0, limboBytes: 0 }
 
 function staticIndex({ statics }: RunningServer): ServerMetrics['indexes'] {
-  return statics.region === null ? [] : [{ index: 'static', ...NOTHING, isComplete: true, ageSeconds: 0 }]
+  const { index } = statics.stats
+  return index === null ? [] : [{ index: 'static', ...index, isComplete: true, ageSeconds: 0 }]
 }
 
 function ownVersion(): string {

@@ -4,6 +4,7 @@
 import { decodeMessage, encodeMessage, type Message, MessageError } from '../dns/message.ts'
 import { Query, readQuery } from '../dns/question.ts'
 import { bareHeader, FORMERR, REFUSED, SERVFAIL } from '../dns/response.ts'
+import { collectMetadata, type Describers } from '../plugins/metadata.ts'
 import type { Outcome, Peer, Question, Request, Serve, Walk } from '../plugins/plugin.ts'
 import type { AnswerSource } from './answerer.ts'
 import { chainOf, isReply, loadPlugins, type Makers } from './chain.ts'
@@ -45,6 +46,7 @@ export class ChainAnswerer {
   readonly #source: AnswerSource
   readonly #chains: readonly Serve[]
   readonly #views: readonly (View | null)[]
+  readonly #describers: readonly Describers[]
   #account!: QueryAccount
   /** By group and counter: the index of its event. */
   readonly #events = new Map<string, number>()
@@ -53,6 +55,7 @@ export class ChainAnswerer {
   constructor(source: AnswerSource, router: Router, makers: Makers, views: readonly (View | null)[]) {
     this.#source = source
     this.#chains = router.blocks.map((block) => chainOf(block, makers))
+    this.#describers = router.blocks.map(({ stages }) => stages)
     this.#views = views
     source.counters?.plan.groups.forEach(({ events }, group) => {
       for (const [event, { name, labels }] of events.entries()) this.#events.set(eventKey(group, name, labels), event)
@@ -113,7 +116,11 @@ export class ChainAnswerer {
     for (const route of candidates) {
       const request = new ChainRequest(this, asked, route, question, original, depth)
       const view = this.#views[route.block.index]
-      if (view === null || view(request)) return { route, request }
+      if (view === null) return { route, request }
+      // A view may ask for labels before its block is chosen.
+      const { metadata } = route.block.plugins
+      if (metadata !== undefined) collectMetadata(metadata, this.#describers[route.block.index], request)
+      if (view(request)) return { route, request }
     }
     return { route: null, request: new ChainRequest(this, asked, null, question, original, depth) }
   }
@@ -306,7 +313,13 @@ function encodeOutcome(
   const edns = query.edns === null ? null : { version: 0, udpSize: bufsize, dnssecOk: query.edns.dnssecOk, options }
   if (isReply(outcome)) {
     const { authoritative, recursionAvailable, authenticData, truncated, answer, authority, additional } = outcome
-    const flags = { authoritative, recursionAvailable, authenticData, truncated }
+    const flags = {
+      authoritative,
+      recursionAvailable,
+      authenticData,
+      truncated,
+      recursionDesired: outcome.recursionDesired ?? recursionDesired,
+    }
     return encodeMessage({ ...header, ...flags, answer, authority, additional, edns }, packet, start, limit)
   }
   const flags = { authoritative: false, recursionAvailable: false, authenticData: false, truncated: false }

@@ -4,6 +4,7 @@
 import type { Configuration } from '../config/configuration.ts'
 import type { ResourceRecord } from '../dns/message.ts'
 import type { Region } from '../index/layout.ts'
+import type { IndexStats } from '../index/writer.ts'
 import type { FileSource } from '../plugins/file.ts'
 import type { HostsSource } from '../plugins/hosts.ts'
 import { AutoZones } from './auto-zones.ts'
@@ -18,6 +19,8 @@ export interface StaticStats {
   readonly hostsEntries: ReadonlyMap<string, number>
   /** When a hosts file was last read, seconds since 1970; 0: never. */
   readonly hostsReloadSeconds: number
+  /** null: there is no static data. */
+  readonly index: IndexStats | null
 }
 
 /** A zone out of a file. */
@@ -144,7 +147,7 @@ export class StaticZones {
       hostsEntries.set(path, (hostsEntries.get(path) ?? 0) + entryCount)
       hostsReloadSeconds = Math.max(hostsReloadSeconds, readSeconds)
     }
-    return { hostsEntries, hostsReloadSeconds }
+    return { hostsEntries, hostsReloadSeconds, index: this.#store?.stats ?? null }
   }
 
   /** Looks at everything now, without waiting for its time. */

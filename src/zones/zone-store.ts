@@ -2,7 +2,7 @@
 
 import { RegionFullError } from '../index/allocator.ts'
 import { createRegion, type Region } from '../index/layout.ts'
-import { IndexWriter } from '../index/writer.ts'
+import { type IndexStats, IndexWriter } from '../index/writer.ts'
 import { type ZoneNode, ZoneWriter } from './zone-writer.ts'
 
 export interface ZoneStoreOptions {
@@ -65,6 +65,10 @@ export class ZoneStore {
     this.#writer.publish(++this.#serial)
     for (const zone of this.#loaded) zone.settle(true)
     this.#loaded.length = 0
+  }
+
+  get stats(): IndexStats {
+    return this.#writer.stats
   }
 
   /** Gives back memory that every reader has left; to be called now and then. */

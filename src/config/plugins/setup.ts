@@ -22,8 +22,10 @@ export interface SetupContext {
 export interface TextChecks {
   /** Go template text of `template`. */
   template(text: string): void
-  /** An expression of `view` and `template`. */
+  /** An expression of `template`. */
   expression(text: string): void
+  /** One of `view`: it is true or false. */
+  condition(text: string): void
   /** A label selector of `kubernetes`. */
   labelSelector(text: string): void
 }

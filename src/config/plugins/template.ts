@@ -115,8 +115,12 @@ function variableOf(property: Property, context: SetupContext): TemplateConfig['
 }
 
 /** Expressions may be written without quotes: their words are joined. */
-export function expressionOf(words: readonly Token[], { checks }: SetupContext): string {
+export function expressionOf(
+  words: readonly Token[],
+  { checks }: SetupContext,
+  kind: 'expression' | 'condition' = 'expression',
+): string {
   const text = words.map((token) => token.text).join(' ')
-  attempt(words[0], Error, () => checks?.expression(text))
+  attempt(words[0], Error, () => checks?.[kind](text))
   return text
 }

@@ -11,7 +11,7 @@ export const setup: Setup<'view'> = (directives, context) => {
   if (name.text === '') throw new Refusal(name, 'a view has a name')
   const expressions = directive.properties.map((property) => {
     if (property.name.text !== 'expr') throw unknownProperty(property)
-    return expressionOf(argumentsOf(property, 1), context)
+    return expressionOf(argumentsOf(property, 1), context, 'condition')
   })
   if (expressions.length === 0) throw new Refusal(directive.name, `view '${name.text}' has no expr`)
   return { name: name.text, expressions }

@@ -16,7 +16,7 @@ import { effectiveText } from '../../../src/config/effective.ts'
 import type { Interfaces } from '../../../src/config/listeners.ts'
 import type { TextChecks } from '../../../src/config/plugins/setup.ts'
 import { LabelSelector } from '../../../src/kube/label-selector.ts'
-import { compileExpression } from '../../../src/plugins/expression.ts'
+import { compileCondition, compileExpression } from '../../../src/plugins/expression.ts'
 import { checkTemplate } from '../../../src/plugins/template.ts'
 
 const ROUNDS = Number(process.env.PEREGRINE_FUZZ_ROUNDS ?? 20_000)
@@ -32,6 +32,7 @@ const INTERFACES: Interfaces = { lo: [loopback] }
 const CHECKS: TextChecks = {
   template: checkTemplate,
   expression: (text) => void compileExpression(text),
+  condition: (text) => void compileCondition(text),
   labelSelector: (text) => void LabelSelector.parse(text),
 }
 

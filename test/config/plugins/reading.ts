@@ -5,7 +5,7 @@ import { type Directive, errorAt, type Property, type Token } from '../../../src
 import { SETUPS } from '../../../src/config/plugins/registry.ts'
 import type { SetupContext, TextChecks } from '../../../src/config/plugins/setup.ts'
 import { LabelSelector } from '../../../src/kube/label-selector.ts'
-import { compileExpression } from '../../../src/plugins/expression.ts'
+import { compileCondition, compileExpression } from '../../../src/plugins/expression.ts'
 
 /** What a setup made of a text, and whom it told what. */
 export interface Reading<K extends PluginName> {
@@ -20,6 +20,7 @@ const CHECKS: TextChecks = {
     if (text.split('{{').length !== text.split('}}').length) throw new Error(`unclosed action in ${text}`)
   },
   expression: (text) => void compileExpression(text),
+  condition: (text) => void compileCondition(text),
   labelSelector: (text) => void LabelSelector.parse(text),
 }
 

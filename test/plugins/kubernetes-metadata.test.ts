@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { kubernetesMetadata, type MetadataZone } from '../../src/kube/metadata.ts'
+import { kubernetesMetadata, type MetadataZone } from '../../src/plugins/kubernetes-metadata.ts'
 
 const PLAIN: MetadataZone = { reverse: false, multicluster: false, zonal: false }
 const ZONAL = { ...PLAIN, zonal: true }
