@@ -152,7 +152,7 @@ const refused: [string, Uint8Array][] = [
   ['RDATA longer than the message', octets(HEADER, '.', FIXED_A.with(9, 5))],
   ['MX with octets behind its name', octets(HEADER, '.', [0, 15, 0, 1, 0, 0, 0, 0, 0, 4, 0, 1, 0, 7])],
   ['SOA that is short', octets(HEADER, '.', [0, 6, 0, 1, 0, 0, 0, 0, 0, 4, 0, 0, 0, 7])],
-  ['a name of 256 octets', octets(HEADER, Array(127).fill([1, 97]).flat(), [1, 97, 0], FIXED_A)],
+  ['a name of 256 octets', octets(HEADER, Array(126).fill([1, 97]).flat(), [2, 97, 97, 0], FIXED_A)],
   ['OPT with an owner', octets(HEADER.with(7, 0).with(11, 1), 'a.', [0, 41, 0, 0, 0, 0, 0, 0, 0, 0])],
   [
     'two OPT',
@@ -166,6 +166,21 @@ const refused: [string, Uint8Array][] = [
 for (const [what, message] of refused) {
   test(`refused: ${what}`, () => assert.throws(() => decode(message), MessageError))
 }
+
+test('nothing is written behind the limit', () => {
+  const message = { ...EMPTY, answer: [record('A.example.', MX, octets([0, 9], 'b.example.'))] }
+  const length = encode(message).length
+  for (let limit = 27; limit < length; limit++) assert.equal(encode(message, limit).length, 27)
+})
+
+test('nothing points behind the first 16 KiB', () => {
+  const blob = record('blob.', TXT, new Uint8Array(16_400))
+  const behind = [record('b.c.', CNAME, octets('d.b.c.')), record('d.b.c.', A, new Uint8Array(4))]
+  const message = { ...EMPTY, answer: [blob, ...behind, record('x.a.example.', A, new Uint8Array(4))] }
+  const target = new Uint8Array(65535)
+  const length = encodeMessage(message, target, 0, 65535)
+  assert.deepEqual(decodeMessage(target, 0, length), message)
+})
 
 test('names of 255 octets pass; trailing octets are ignored', () => {
   const name = 'a.'.repeat(127)

@@ -94,6 +94,9 @@ const rdatas: [string, string, string, string][] = [
     '=',
     '04686f7374076578616d706c6503636f6d00 0006400100000003 041b 0000000000000000000000000000000000000000000000000000 20',
   ],
+  // Malformed: two windows in the wrong order, one that ends in an empty octet.
+  ['NSEC', '\\# 7 00010140000140', '=', '00 010140 000140'],
+  ['NSEC', '\\# 5 0000024000', '=', '00 00024000'],
   ['DNSKEY', '256 3 RSASHA1 AQPS', '256 3 5 AQPS', '0100030501 03d2'],
   [
     'NSEC3',
