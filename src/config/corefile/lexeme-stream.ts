@@ -116,7 +116,7 @@ export class LexemeStream {
   #importFiles(what: Token, by: Frame | null): void {
     const matches = matchesOf(what)
     if (matches?.length === 0) {
-      this.warnings.push(`${what.file}:${what.line}: no file matches import pattern '${what.text}'`)
+      this.warnings.push(`${what.file}:${what.line}: No files matching import glob pattern: ${what.text}`)
     }
     const found = (matches ?? [importPath(what)]).map((path) => {
       if (++this.#imports > IMPORTED_FILES_MAX) throw errorAt(what, `over ${IMPORTED_FILES_MAX} imports of files`)

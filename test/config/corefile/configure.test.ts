@@ -173,7 +173,7 @@ test('warnings', () => {
     ['10.0.0.1 {\n}', /^Corefile:1: '10\.0\.0\.1' looks like an address/],
     ['a,b {\n}', /^Corefile:1: 'a,b' is taken as one domain name/],
     ['a {\n}\nb {\nbind lo\n}', /^Corefile:4: .*not those of Corefile:1$/],
-    ['. {\nimport none/*.x\n}', /^Corefile:2: no file matches/],
+    ['. {\nimport none/*.x\n}', /^Corefile:2: No files matching/],
     ['. {\ncache 3600s\n}', /^Corefile:2: .*3600s/],
     ['. {\nkubernetes a\nautopath @kubernetes\n}', /^Corefile:3: plugin\/autopath: .*pods verified/],
   ]
@@ -246,12 +246,12 @@ test('the effective configuration tells defaults, names, places and what has no 
     '    cancel 5.001s',
     'accepted without effect:',
     'warnings:',
-    "    Corefile:25: no file matches import pattern 'none*'",
+    '    Corefile:25: No files matching import glob pattern: none*',
   ]) {
     assert.ok(lines.includes(line), `${line}\n${text}`)
   }
   assert.ok(lines.some((line) => /^ {4}Corefile:20: .*stacktrace/.test(line)))
-  assert.ok(text.endsWith("'none*'\n"))
+  assert.ok(text.endsWith(': none*\n'))
   assert.doesNotMatch(text, /undefined|\[object|_ms\b/)
   assert.match(
     effectiveText(configure(NO_COREFILE, { defaultPort: 53 })),

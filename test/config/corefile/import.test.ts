@@ -105,8 +105,8 @@ test('no match warns, and goes on', () => {
   assert.deepEqual(
     warnings.map((line) => line.replace(`${folder}/`, '')),
     [
-      "Corefile:3: no file matches import pattern 'custom/*.override'",
-      "Corefile:5: no file matches import pattern '/none/*.server'",
+      'Corefile:3: No files matching import glob pattern: custom/*.override',
+      'Corefile:5: No files matching import glob pattern: /none/*.server',
     ],
   )
 })
