@@ -92,7 +92,9 @@ test('over a reload a server stays, with other paths; what cannot be had changes
   assert.equal(endpoints.portOf(LOCAL), port)
   assert.equal((await get(port, '/x')).body, 'two')
   const nowhere = { address: { host: '192.0.2.1', port: 0 }, path: '/x', handler: healthHandlerOf('four') }
-  await assert.rejects(endpoints.apply([nowhere, say('five')]), EndpointError)
+  const other = { ...say('six'), address: { host: '127.0.0.2', port: 0 } }
+  await assert.rejects(endpoints.apply([other, nowhere, say('five')]), EndpointError)
+  assert.equal(endpoints.portOf(other.address), undefined)
   assert.equal((await get(port, '/x')).body, 'two')
   await endpoints.apply([])
   await assert.rejects(get(port, '/x'), { code: 'ECONNREFUSED' })
