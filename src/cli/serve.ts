@@ -1,6 +1,6 @@
 // `peregrine serve`: from a configuration to a serving process, and to its end.
 
-import { closeSync, openSync, rmSync, writeSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
 import type { Logger } from '../admin/logger.ts'
 import type { Configuration } from '../config/configuration.ts'
 import { openMetrics } from '../server/metrics.ts'
@@ -37,15 +37,17 @@ export async function serve(request: ServeRequest): Promise<number> {
   const ending = new Ending(logger, plain)
   for (const warning of configuration.warnings) logger.warning('', warning)
   const server = new RunningServer({ settings, logger, sink })
-  const reloads = request.read === null ? null : reloadsOf(request.read, server, configuration, logger)
   server.metrics = openMetrics(server, () => ({
     failures: reloads?.failures ?? 0,
     fingerprint: reloads?.fingerprint ?? '',
   }))
+  if (pidfile !== '') writePid(pidfile, logger)
+  const starting = server.start(configuration, ending.asked)
+  const reloads = request.read === null ? null : reloadsOf(request.read, server, configuration, starting, logger)
   ending.onReload = () => void reloads?.now()
-  if (pidfile !== '') writePid(pidfile)
+  ending.onQuit = () => server.quit()
   try {
-    if (await server.start(configuration, ending.asked)) {
+    if (await starting) {
       if (plain) for (const line of request.introduce(server)) logger.info('', line)
       else if (!quiet) for (const line of listenerLines(configuration)) sink.write(`${line}\n`)
       sayFingerprint(configuration, logger)
@@ -59,20 +61,19 @@ export async function serve(request: ServeRequest): Promise<number> {
     await Promise.race([ending.asked, server.failed])
     ending.say()
     await reloads?.stop()
-    return await stop(server, ending, logger)
+    return await stop(server, logger)
   } catch (error) {
     await reloads?.stop()
     await server.abandon()
     throw error
   } finally {
-    if (pidfile !== '') rmSync(pidfile, { force: true })
     await sink.flush()
   }
 }
 
-async function stop(server: RunningServer, ending: Ending, logger: Logger): Promise<number> {
+async function stop(server: RunningServer, logger: Logger): Promise<number> {
   try {
-    await server.stop(ending.hurry)
+    await server.stop()
     return 0
   } catch (error) {
     logger.error('', `Stopping failed: ${(error as Error).message}`)
@@ -84,6 +85,7 @@ function reloadsOf(
   read: () => ConfigurationReading,
   server: RunningServer,
   configuration: Configuration,
+  serves: Promise<boolean>,
   logger: Logger,
 ): Reloads {
   return new Reloads(configuration, {
@@ -93,6 +95,7 @@ function reloadsOf(
       await server.change(next)
     },
     logger,
+    serves,
   })
 }
 
@@ -103,10 +106,15 @@ function listenerLines({ listeners }: Configuration): string[] {
   )
 }
 
-function writePid(path: string): void {
-  const file = openSync(path, 'w')
-  writeSync(file, `${process.pid}\n`)
-  closeSync(file)
+/** Writes the file, to be removed however the process ends. Without a place for it DNS is served all the same: the root of a Pod is read-only. */
+function writePid(path: string, logger: Logger): void {
+  try {
+    writeFileSync(path, `${process.pid}\n`)
+  } catch (error) {
+    logger.warning('', `No pid file: ${(error as Error).message}`)
+    return
+  }
+  process.on('exit', () => rmSync(path, { force: true }))
 }
 
 /** The signals that end the process, or have it load its configuration anew. */
@@ -114,8 +122,9 @@ class Ending {
   /** Settles with the name of the first signal that ends the process. */
   readonly asked: Promise<NodeJS.Signals>
   onReload: () => void = () => {}
+  /** Called right before an end that waits for nothing. */
+  onQuit: () => void = () => {}
   #signal: NodeJS.Signals | undefined
-  readonly #hurry = new AbortController()
   readonly #logger: Logger
   readonly #plain: boolean
 
@@ -126,19 +135,24 @@ class Ending {
       for (const signal of ['SIGINT', 'SIGTERM'] as const) {
         process.on(signal, () => {
           // The second interrupt ends it at once; a second SIGTERM is what was asked for already.
-          if (this.#signal !== undefined && (signal === 'SIGINT' || plain)) process.exit(SECOND_INTERRUPT)
+          if (this.#signal !== undefined && (signal === 'SIGINT' || plain)) this.#quit(SECOND_INTERRUPT)
           this.#signal ??= signal
           resolve(signal)
         })
       }
     })
-    process.on('SIGQUIT', () => process.exit(0))
+    process.on('SIGQUIT', () => this.#quit(0))
     process.on('SIGHUP', () => this.onReload())
     process.on('SIGUSR1', () => this.onReload())
+    // Left alone it would end the process.
+    process.on('SIGUSR2', () =>
+      logger.warning('', 'SIGUSR2: not taken; a new process may be started beside this one, on the same ports'),
+    )
   }
 
-  get hurry(): AbortSignal {
-    return this.#hurry.signal
+  #quit(code: number): never {
+    this.onQuit()
+    process.exit(code)
   }
 
   say(): void {

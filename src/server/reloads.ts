@@ -18,6 +18,8 @@ export interface ReloadParts {
   /** Changes over. @throws why it cannot: the old configuration then serves on */
   readonly change: (configuration: Configuration) => Promise<void>
   readonly logger: Logger
+  /** Whether it serves, once that is known; nothing is loaded before, and nothing at all if it does not. */
+  readonly serves: Promise<boolean>
 }
 
 const PLUGIN = 'reload'
@@ -29,7 +31,7 @@ export class Reloads {
   #fingerprint: string
   /** What could not be loaded: it is not tried again. */
   #refused = ''
-  #running: Promise<void> = Promise.resolve()
+  #running: Promise<void>
   #timer: NodeJS.Timeout | undefined
   #isStopped = false
   readonly #parts: ReloadParts
@@ -37,6 +39,7 @@ export class Reloads {
   constructor(configuration: Configuration, parts: ReloadParts) {
     this.#parts = parts
     this.#fingerprint = configuration.fingerprint
+    this.#running = this.#begin()
     this.#schedule(configuration)
   }
 
@@ -60,6 +63,11 @@ export class Reloads {
     this.#isStopped = true
     clearTimeout(this.#timer)
     await this.#running
+  }
+
+  async #begin(): Promise<void> {
+    const serves = await this.#parts.serves.catch(() => false)
+    if (!serves) this.#isStopped = true
   }
 
   #enqueue(isForced: boolean): Promise<void> {

@@ -171,12 +171,18 @@ export class RunningServer {
     await this.#drop(before, new Set(after.clusters.all))
   }
 
-  /** As SIGTERM asks: not ready any more, lameduck, then no more queries, and the metrics last. `hurry` cuts the waiting short. */
-  async stop(hurry?: AbortSignal): Promise<void> {
+  /** Wakes whoever waits, so that a process that exits now need not wait for them. */
+  quit(): void {
+    void this.#serving?.stop()
+  }
+
+  /** As SIGTERM asks: not ready any more, lameduck, then no more queries, and the metrics last. */
+  async stop(): Promise<void> {
     const stand = this.#stand
     if (stand === null) return
     await this.#admin.leave()
-    await lameduck(lameduckOf(stand.configuration), this.parts.logger, hurry)
+    // Nobody has been told of a server that does not serve yet.
+    if (this.#serving !== null) await lameduck(lameduckOf(stand.configuration), this.parts.logger)
     await this.#serving?.stop()
     await this.#drop(stand, new Set())
     await this.#admin.close()
