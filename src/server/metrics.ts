@@ -4,9 +4,9 @@ import { readFileSync } from 'node:fs'
 import type { Handler } from '../admin/endpoints.ts'
 import { Histogram } from '../admin/histogram.ts'
 import { ProgrammingTimes, restSamples } from '../admin/kubernetes-metrics.ts'
+import { PUBLISH_BOUNDS } from '../admin/metric-families.ts'
 import { metricsHandler, type ServerMetrics } from '../admin/metrics.ts'
 import type { PluginName } from '../config/configuration.ts'
-import { TIME_BOUNDS } from '../workers/counters.ts'
 import { serverLabel } from './answer-source.ts'
 import type { Cluster } from './cluster.ts'
 import { LiveCluster } from './live-cluster.ts'
@@ -27,7 +27,7 @@ const MESSAGES = [
 /** Has the server report to metrics from now on. @returns who answers a scrape */
 export function openMetrics(server: RunningServer, reloads: () => ReloadFigures): Handler {
   const programming = new ProgrammingTimes()
-  const publications = new Histogram(TIME_BOUNDS)
+  const publications = new Histogram(PUBLISH_BOUNDS)
   server.onProgrammed = (kind, seconds) => programming.observe(kind, seconds)
   server.onPublished = (seconds) => publications.observe(seconds)
   return metricsHandler({

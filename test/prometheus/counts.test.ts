@@ -1,0 +1,426 @@
+// What `/metrics` of a running server says after queries of all kinds, compared with what was asked: section 11 of the Corefile reference.
+
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { networkInterfaces } from 'node:os'
+import { after, before, describe, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { CorefileServer, freePort, WAIT_MS } from '../corefile/corefile-server.ts'
+import { encodeHeader, encodeQuery, type Query, readResponse, typeNumber } from '../server/wire.ts'
+import { assertGrown, Exposition, type Labels, without } from './exposition.ts'
+import { FROM_THE_START, PROCESS, REFERENCE, TYPE_LABELS } from './reference.ts'
+import { rcodeOf, Tally } from './tally.ts'
+
+const PROMTOOL = '/usr/bin/promtool'
+const REPEATS = 3
+/** Long enough for a reply that is not to come. */
+const SILENCE_MS = 200
+const CLASS_CH = 3
+const MANY = 300
+const hasIpv6 = Object.values(networkInterfaces()).some((entries) => entries?.some(({ address }) => address === '::1'))
+
+let main: number
+let other: number
+let metrics: number
+let health: number
+let server: CorefileServer
+const tally = new Tally()
+let nextId = 1
+
+/** @param more  lines of the first block  @param last  another block */
+function corefile(more = '', last = ''): string {
+  const many = Array.from({ length: MANY }, (_, i) => `10.9.${i >> 8}.${i & 255} many.test`).join('\n')
+  const prometheus = `prometheus 127.0.0.1:${metrics}`
+  return `
+    .:${main} {
+      errors
+      health 127.0.0.1:${health}
+      kubernetes cluster.local in-addr.arpa ip6.arpa {
+        pods insecure
+        fallthrough in-addr.arpa ip6.arpa
+      }
+      hosts {
+        ${many}
+        fallthrough
+      }
+      ${prometheus}
+      forward . 127.0.0.1:9
+      loadbalance
+      ${more}
+    }
+    shop.test:${main} local.test:${main} {
+      ${prometheus}
+      local
+      any
+      acl {
+        filter type AAAA
+        block type MX
+        drop type TXT
+      }
+      template IN A {
+        match ^(www|ftp)[.]
+        answer "{{ .Name }} 60 IN A 192.0.2.1"
+        fallthrough
+      }
+      template IN SRV {
+        answer "{{ .Name }} 60 IN SRV one two three"
+      }
+      template IN NS {
+        answer "{{ .Name }} 60 IN NS {{ index .Match 7 }}"
+      }
+      whoami
+    }
+    six.test:${main} {
+      ${prometheus}
+      dns64 {
+        allow_ipv4
+      }
+      template IN A {
+        answer "{{ .Name }} 60 IN A 192.0.2.1"
+      }
+      template IN AAAA {
+        rcode NOERROR
+      }
+    }
+    broken.test:${main} {
+      ${prometheus}
+      hosts {
+        192.0.2.1 there.broken.test
+        fallthrough
+      }
+    }
+    quiet.test:${main} {
+      whoami
+    }
+    view.test:${other} {
+      ${prometheus}
+      view stream {
+        expr proto() == 'tcp'
+      }
+      whoami
+    }
+    view.test:${other} {
+      ${prometheus}
+      whoami
+    }
+    bind:${other} {
+      ${prometheus}
+      chaos
+    }
+    ${last}`
+}
+
+interface Asked extends Partial<Query> {
+  /** Ask the other listener. */
+  other?: true
+  /** Only over one protocol. */
+  only?: 'udp' | 'tcp'
+}
+
+// QNAME, QTYPE, zone, plugin, RCODE, more. Each is asked over UDP and TCP, IPv4 and IPv6, three times. Zone '' = not counted at all.
+type Row = [qname: string, qtype: string, zone: string, plugin: string, rcode: string, more?: Asked]
+const CART = 'cart.shop.svc.cluster.local.'
+const DNSSEC_OK = { edns: { dnssecOk: true, size: 4096 } }
+const rows: Row[] = [
+  [CART, 'A', '.', 'kubernetes', 'NOERROR'],
+  [CART, 'AAAA', '.', 'kubernetes', 'NOERROR'], // NODATA
+  [CART, 'A', '.', 'kubernetes', 'NOERROR', DNSSEC_OK],
+  [CART.toUpperCase(), 'A', '.', 'kubernetes', 'NOERROR', { edns: { size: 1232 } }],
+  ['_http._tcp.cart.shop.svc.cluster.local.', 'SRV', '.', 'kubernetes', 'NOERROR'],
+  ['152.37.101.10.in-addr.arpa.', 'PTR', '.', 'kubernetes', 'NOERROR'],
+  ['cluster.local.', 'SOA', '.', 'kubernetes', 'NOERROR'],
+  ['cluster.local.', 'NS', '.', 'kubernetes', 'NOERROR'],
+  ['dns-version.cluster.local.', 'TXT', '.', 'kubernetes', 'NOERROR'],
+  ...[
+    'ANY',
+    'CNAME',
+    'MX',
+    'DNSKEY',
+    'DS',
+    'HTTPS',
+    'SVCB',
+    'RRSIG',
+    'NSEC',
+    'TYPE50',
+    'TYPE65280',
+    'HINFO',
+    'CAA',
+  ].map((qtype): Row => [CART, qtype, '.', 'kubernetes', 'NOERROR']),
+  ['gone.shop.svc.cluster.local.', 'A', '.', 'kubernetes', 'NXDOMAIN'],
+  ['gone.shop.svc.cluster.local.', 'AAAA', '.', 'kubernetes', 'NXDOMAIN', DNSSEC_OK],
+  ['cluster.local.', 'AXFR', '.', '', 'REFUSED'],
+  ['cluster.local.', 'IXFR', '.', '', 'REFUSED'],
+  // To be forwarded; so is any class where some block can forward.
+  ['www.example.', 'A', '.', '', 'REFUSED'],
+  ['www.example.', 'A', '.', '', 'REFUSED', { class: CLASS_CH }],
+  // 12 octets of a header and 16 of each address: cut over UDP.
+  ['many.test.', 'A', '.', 'hosts', 'NOERROR'],
+  ['many.test.', 'A', '.', 'hosts', 'NOERROR', DNSSEC_OK],
+  // The zone is the block's longest that fits, here its second.
+  ['www.local.test.', 'A', 'local.test.', 'template', 'NOERROR'],
+  ['www.shop.test.', 'A', 'shop.test.', 'template', 'NOERROR'],
+  ['x.shop.test.', 'A', 'shop.test.', 'whoami', 'NOERROR'],
+  ['www.shop.test.', 'AAAA', 'shop.test.', 'acl', 'NOERROR'],
+  ['www.shop.test.', 'MX', 'shop.test.', 'acl', 'REFUSED', { edns: {} }],
+  ['www.shop.test.', 'TXT', 'shop.test.', '-', '-'],
+  ['www.shop.test.', 'SRV', 'shop.test.', '', 'SERVFAIL'],
+  ['www.shop.test.', 'NS', 'shop.test.', '', 'SERVFAIL'],
+  ['www.shop.test.', 'ANY', 'shop.test.', 'any', 'NOERROR'],
+  ['localhost.shop.test.', 'A', 'shop.test.', 'local', 'NOERROR'],
+  ['host.six.test.', 'AAAA', 'six.test.', 'dns64', 'NOERROR'],
+  ['gone.broken.test.', 'A', 'broken.test.', '', 'SERVFAIL'],
+  ['www.quiet.test.', 'A', '', '', 'NOERROR'],
+  ['www.view.test.', 'A', 'view.test.', 'whoami', 'NOERROR', { other: true, only: 'udp' }],
+  ['www.view.test.', 'A', 'view.test. stream', 'whoami', 'NOERROR', { other: true, only: 'tcp' }],
+  ['hostname.bind.', 'TXT', 'bind.', 'chaos', 'NOERROR', { other: true, class: CLASS_CH }],
+  // No block takes these.
+  ['www.elsewhere.', 'A', 'dropped', '', 'REFUSED', { other: true }],
+  ['www.elsewhere.', 'TXT', 'dropped', '', 'REFUSED', { other: true, class: CLASS_CH }],
+  [CART, 'A', 'dropped', '', 'BADVERS', { edns: { version: 1 } }],
+]
+
+before(async () => {
+  ;[main, other, metrics, health] = [await freePort(), await freePort(), await freePort(), await freePort()]
+  const hook = `--import=${new URL('./worker-killer.ts', import.meta.url).href}`
+  server = await CorefileServer.start({ text: corefile(), port: main, workers: 2, env: { NODE_OPTIONS: hook } })
+})
+
+after(() => server.kill())
+
+async function scrape(): Promise<Exposition> {
+  const { status, body } = await server.get('/metrics', metrics)
+  assert.equal(status, 200)
+  return new Exposition(body)
+}
+
+/** Asks a row once, and counts it. */
+async function ask(
+  [name, type, zoneAndView, plugin, rcode, more = {}]: Row,
+  tcp: boolean,
+  ipv6: boolean,
+): Promise<void> {
+  const { other: isOther, only: _only, ...query } = more
+  nextId = (nextId % 0xfff0) + 1
+  const octets = encodeQuery({ id: nextId, name, type: typeNumber(type), ...query })
+  const [zone, view = ''] = zoneAndView.split(' ')
+  const isSilent = rcode === '-'
+  const port = isOther ? other : main
+  const address = ipv6 ? '::1' : '127.0.0.1'
+  const reply = await server.exchange(octets, { tcp, address, port, ...(isSilent ? { timeoutMs: SILENCE_MS } : {}) })
+  const where = `${name} ${type} over ${tcp ? 'TCP' : 'UDP'} from ${address}`
+  assert.equal(reply === undefined, isSilent, where)
+  if (reply !== undefined) assert.equal(rcodeOf(readResponse(reply)), rcode, where)
+  if (zone === '') return
+  tally.add({
+    place: { server: `dns://:${port}`, zone, view },
+    tcp,
+    ipv6,
+    type: type === 'TYPE50' ? 'NSEC3' : type,
+    dnssecOk: query.edns?.dnssecOk ?? false,
+    size: octets.length,
+    reply: reply === undefined ? null : { rcode, plugin, size: reply.length },
+  })
+}
+
+async function askAll(chosen: readonly Row[], repeats: number): Promise<void> {
+  for (let round = 0; round < repeats; round++) {
+    for (const row of chosen) {
+      for (const tcp of [false, true]) {
+        const only = row[5]?.only
+        if (only !== undefined && only !== (tcp ? 'tcp' : 'udp')) continue
+        await ask(row, tcp, false)
+        if (hasIpv6) await ask(row, tcp, true)
+      }
+    }
+  }
+}
+
+/** The page once all queries so far are in it: a worker counts a batch's durations after its replies have gone. */
+async function settled(): Promise<Exposition> {
+  for (const deadline = performance.now() + WAIT_MS; ; await sleep(20)) {
+    const page = await scrape()
+    if (tally.isReached(page) || performance.now() > deadline) return page
+  }
+}
+
+describe('metrics of a running server', { concurrency: false }, () => {
+  test('what is there before the first query', async () => {
+    const page = await scrape()
+    for (const name of FROM_THE_START) assert.equal(page.value(name), 0, name)
+    assert.equal(page.value('coredns_health_request_duration_seconds_bucket', { le: '+Inf' }) === undefined, false)
+    assert.deepEqual(
+      [...page.families.keys()].filter((name) => name.startsWith('coredns_dns_')),
+      [],
+    )
+    const [build] = page.families.get('coredns_build_info')!.samples
+    assert.deepEqual(build.value, 1)
+    assert.match(build.labels.version, /^\d+\.\d+\.\d+/)
+    const enabled: Labels[] = page.families.get('coredns_plugin_enabled')!.samples.map(({ labels }) => labels)
+    for (const [name, zone, view, port] of [
+      ['kubernetes', '.', '', main],
+      ['prometheus', '.', '', main],
+      ['loadbalance', '.', '', main],
+      ['acl', 'shop.test.', '', main],
+      ['whoami', 'view.test.', 'stream', other],
+      ['whoami', 'view.test.', '', other],
+    ] as const) {
+      assert.equal(page.value('coredns_plugin_enabled', { server: `dns://:${port}`, zone, view, name }), 1, name)
+    }
+    assert.equal(
+      enabled.some(({ zone }) => zone === 'local.test.'),
+      false,
+      'only the first zone of a block',
+    )
+  })
+
+  test('queries are counted exactly', async () => {
+    await askAll(rows, REPEATS)
+    // No question: SERVFAIL, and no block's. An opcode of no block is answered by nobody.
+    const none = encodeHeader(0x4242, 0, [0, 0, 0, 0])
+    const reply = await server.exchange(none)
+    assert.equal(readResponse(reply!).rcode, 'FORMERR')
+    const update = await server.exchange(encodeHeader(0x4243, 5 << 11, [1, 0, 0, 0]))
+    assert.equal(readResponse(update!).rcode, 'NOTIMP')
+    const page = await settled()
+    tally.check(page)
+    assert.deepEqual(
+      [...new Set(page.families.get('coredns_dns_requests_total')!.samples.map(({ labels }) => labels.type))].sort(),
+      [...TYPE_LABELS, 'other'].sort(),
+    )
+  })
+
+  test('what plugins count', async () => {
+    const page = await scrape()
+    const ways = (hasIpv6 ? 4 : 2) * REPEATS
+    const dns = { server: `dns://:${main}` }
+    const shop = { ...dns, zone: 'shop.test.', view: '' }
+    const local = { ...dns, zone: 'local.test.', view: '' }
+    const srv = '{{ .Name }} 60 IN SRV one two three'
+    const ns = '{{ .Name }} 60 IN NS {{ index .Match 7 }}'
+    const cases: [name: string, labels: Labels, value: number | undefined][] = [
+      ['acl_filtered_requests_total', shop, ways],
+      ['acl_blocked_requests_total', shop, ways],
+      ['acl_dropped_requests_total', shop, ways],
+      ['acl_filtered_requests_total', local, undefined],
+      // www.local.test., www.shop.test., x.shop.test. A; SRV; NS.
+      ['acl_allowed_requests_total', { ...dns, view: '' }, 5 * ways],
+      ['local_localhost_requests_total', {}, ways],
+      ['dns64_requests_translated_total', dns, ways],
+      ['template_matches_total', { ...shop, class: 'IN', type: 'A' }, ways],
+      ['template_matches_total', { ...local, class: 'IN', type: 'A' }, ways],
+      ['template_rr_failures_total', { ...shop, class: 'IN', type: 'SRV', section: 'answer', template: srv }, ways],
+      ['template_template_failures_total', { ...shop, class: 'IN', type: 'NS', section: 'answer', template: ns }, ways],
+      ['panics_total', {}, 0],
+    ]
+    for (const [name, labels, value] of cases) assert.equal(page.value(`coredns_${name}`, labels), value, name)
+  })
+
+  test('every family is one of the reference, with its type, labels and buckets', async () => {
+    const page = await scrape()
+    let compared = 0
+    for (const { name, type, samples } of page.families.values()) {
+      if (!name.startsWith('coredns_')) continue
+      const reference = REFERENCE.get(name)
+      assert.ok(reference !== undefined, `${name} is in the reference`)
+      assert.equal(type, reference.type, name)
+      const labels = new Set(samples.map((sample) => Object.keys(without(sample.labels, 'le')).sort().join()))
+      assert.deepEqual([...labels], [[...reference.labels].sort().join()], name)
+      if (type === 'histogram') {
+        const buckets = new Set(samples.flatMap((sample) => sample.labels.le ?? []))
+        assert.deepEqual([...buckets], [...reference.buckets, '+Inf'], name)
+      }
+      compared++
+    }
+    assert.ok(compared >= 20, `${compared} families`)
+    for (const [name, type] of PROCESS) {
+      assert.equal(page.families.get(name)?.type, type, name)
+      assert.ok(page.families.get(name)!.samples[0].value > 0, name)
+    }
+  })
+
+  test('our own: batches, messages, index', async () => {
+    const page = await scrape()
+    const udp = page.sum('coredns_dns_requests_total', { proto: 'udp' })
+    assert.ok(page.value('peregrine_messages_received_total')! > udp)
+    assert.ok(page.value('peregrine_index_names', { index: 'cluster' })! > 100)
+    assert.ok(page.value('peregrine_index_names', { index: 'static' })! > 0)
+    assert.equal(page.value('peregrine_index_complete', { index: 'cluster' }), 1)
+    assert.ok(page.value('peregrine_index_publish_duration_seconds_count')! > 0)
+    assert.equal(page.value('peregrine_worker_restarts_total'), 0)
+  })
+
+  test('promtool has nothing to say', { skip: !existsSync(PROMTOOL) && 'SKIPPED: needs promtool' }, async () => {
+    const { body } = await server.get('/metrics', metrics)
+    const { status, stdout, stderr } = spawnSync(PROMTOOL, ['check', 'metrics'], { input: body, encoding: 'utf8' })
+    assert.equal(stdout + stderr, '')
+    assert.equal(status, 0)
+  })
+
+  test('OpenMetrics says the same', async () => {
+    const { body, headers } = await server.get('/metrics', metrics, { accept: 'application/openmetrics-text' })
+    assert.match(headers['content-type']!, /^application\/openmetrics-text/)
+    assert.ok(body.endsWith('# EOF\n'))
+    const page = await scrape()
+    for (const { name, labels, value } of page.families.get('coredns_dns_responses_total')!.samples) {
+      const text = Object.entries(labels)
+        .map(([label, each]) => `${label}="${each}"`)
+        .join(',')
+      assert.ok(body.includes(`\n${name}{${text}} ${value}\n`), `${name}{${text}}`)
+    }
+  })
+
+  test('nothing goes back over reloads, and all goes on being exact', async () => {
+    let last = await scrape()
+    for (let round = 0; round < 3; round++) {
+      // A block gains a plugin; another one comes and goes.
+      const extra = `extra.test:${main} {\n prometheus 127.0.0.1:${metrics}\n whoami\n}`
+      server.write(round === 1 ? corefile() : corefile('nsid', extra))
+      const { mark } = server
+      server.signal('SIGUSR1')
+      let isDone = false
+      const done = server.line(/Reloading complete/, mark).finally(() => (isDone = true))
+      while (!isDone) {
+        const page = await scrape()
+        assertGrown(last, page)
+        last = page
+        await sleep(1)
+      }
+      await done
+      if (round !== 1) await ask(['www.extra.test.', 'A', 'extra.test.', 'whoami', 'NOERROR'], false, false)
+      else await ask(['www.extra.test.', 'A', '.', '', 'REFUSED'], false, false)
+      await askAll(rows.slice(0, 4), 1)
+      const page = await settled()
+      assertGrown(last, page)
+      tally.check(page)
+      last = page
+    }
+    assert.equal(last.value('coredns_reload_failed_total'), 0)
+  })
+
+  test('a Corefile that is broken is counted, and nothing goes back', async () => {
+    const last = await scrape()
+    server.write('. {\n no-such-plugin\n}\n')
+    const { mark } = server
+    server.signal('SIGUSR1')
+    await server.line(/Corefile changed but reload failed/, mark)
+    await askAll(rows.slice(0, 2), 1)
+    const page = await settled()
+    assert.equal(page.value('coredns_reload_failed_total'), 1)
+    assertGrown(last, page)
+    tally.check(page)
+  })
+
+  test('a worker that dies is counted, and its counts are kept', async () => {
+    const last = await scrape()
+    const { mark } = server
+    server.signal('SIGWINCH')
+    await server.line(/query worker 0 died and is replaced/, mark)
+    await askAll(rows.slice(0, 4), REPEATS)
+    const page = await settled()
+    assert.equal(page.value('peregrine_worker_restarts_total'), 1)
+    assert.equal(page.value('coredns_panics_total'), 1)
+    assertGrown(last, page)
+    tally.check(page)
+  })
+})
