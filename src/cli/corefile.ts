@@ -35,7 +35,7 @@ export function corefilePath(flags: Flags, isOther = false): string {
 
 /** Port of keys without one. */
 export function defaultPort(flags: Flags): number {
-  return flags.number('dns.port', flags.number('p', DEFAULT_PORT))
+  return flags.number('dns.port', DEFAULT_PORT)
 }
 
 /**

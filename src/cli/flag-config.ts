@@ -52,7 +52,7 @@ export function configFromFlags(flags: Flags, env: NodeJS.ProcessEnv = process.e
   return Object.freeze({
     source,
     addresses,
-    port: flags.number('dns.port', flags.number('p', PORT)),
+    port: flags.number('dns.port', PORT),
     workers: flags.number('workers', usableWorkers()),
     transport: flags.text('transport', 'auto') as ServerConfig['transport'],
     receiveBufferBytes: flags.number('receive-buffer', RECEIVE_BUFFER_BYTES),

@@ -197,7 +197,8 @@ export class Flags {
     return values === undefined ? byDefault : values
   }
 
-  #add(name: FlagName, value: string): void {
+  #add(given: FlagName, value: string): void {
+    const name = given === 'p' ? 'dns.port' : given
     const spec: FlagSpec = FLAGS[name]
     const values =
       spec.kind === 'list' && name !== 'manifests' ? value.split(',').filter((part) => part !== '') : [value]
