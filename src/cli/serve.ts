@@ -36,6 +36,7 @@ export async function serve(request: ServeRequest): Promise<number> {
   const { logger, sink } = processOutput(plain, configuration)
   const ending = new Ending(logger, plain)
   for (const warning of configuration.warnings) logger.warning('', warning)
+  for (const line of configuration.withoutEffect) logger.info('', `without effect: ${line}`)
   const server = new RunningServer({ settings, logger, sink })
   server.metrics = openMetrics(server, () => ({
     failures: reloads?.failures ?? 0,

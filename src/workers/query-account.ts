@@ -38,6 +38,13 @@ export function logsMetadata({ log }: Plugins): boolean {
   return (log ?? []).some(({ format }) => format.includes('{/'))
 }
 
+/** When a query came, and from whom. */
+export interface Arrival {
+  readonly beganMs: number
+  readonly ipv6: number
+  readonly peers: MessagePeers
+}
+
 /** The account of one worker. */
 export class QueryAccount {
   /** Nobody counts, nobody logs. */
@@ -78,13 +85,16 @@ export class QueryAccount {
   end(): void {
     const { touchedCount, counters } = this
     if (touchedCount === 0 || counters === null) return
+    let messages = 0
     const seconds = (performance.now() - this.beganMs) / 1000
     for (let i = 0; i < touchedCount; i++) {
       const group = this.touched[i]
       counters.duration(group, seconds, this.pending[group])
+      messages += this.pending[group]
       this.pending[group] = 0
     }
     this.touchedCount = 0
+    counters.batch(messages)
   }
 
   /** Counts a query and its reply, in a group of 0 or more. `replyLength` 0: none was sent. */
@@ -181,6 +191,24 @@ export class QueryAccount {
   /** Seconds since the batch came. Cold. */
   elapsed(): number {
     return (performance.now() - this.beganMs) / 1000
+  }
+
+  /** Of the message being answered, for writeLate(). Cold. */
+  arrival(): Arrival {
+    const peers = new MessagePeers()
+    this.reader?.readPeers(peers)
+    return { beganMs: this.beganMs, ipv6: this.ipv6, peers }
+  }
+
+  /** Has `write` count and log a query whose answer is only over now. Between batches. Cold. */
+  writeLate({ beganMs, ipv6, peers }: Arrival, write: () => void): void {
+    const { reader } = this
+    this.reader = { readPeers: (into) => into.set(peers) }
+    this.ipv6 = ipv6
+    this.beganMs = beganMs
+    write()
+    this.end()
+    this.reader = reader
   }
 
   /** Hands over what `errors` is to say. Cold. */
