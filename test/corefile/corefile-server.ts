@@ -53,6 +53,8 @@ export interface CorefileOptions {
   input?: string
   /** Name it is started by. Default `peregrine` */
   name?: string
+  /** A command in front of it, that becomes it: `setpriv …`. */
+  before?: readonly string[]
   /** Default 1 */
   workers?: number
   /** Variables of its environment, beside those of this process. */
@@ -119,7 +121,8 @@ export class CorefileServer {
     const conf = options.conf ?? ['-conf', this.path]
     const paths = manifests.flatMap((path) => ['--manifests', resolve(path)])
     const common = ['-dns.port', String(port), '--workers', String(options.workers ?? 1), '--state-dir', 'off']
-    this.child = spawn(this.#command(options.name), [...conf, ...common, ...paths, ...flags], {
+    const args = [...(options.before ?? []), this.#command(options.name), ...conf, ...common, ...paths, ...flags]
+    this.child = spawn(args[0], args.slice(1), {
       cwd: this.folder,
       stdio: ['pipe', 'pipe', 'pipe'],
       env: childEnvironment(options.env),

@@ -22,6 +22,8 @@ export interface NamespaceOptions {
   resolvConf?: string
   /** Programs without which the file cannot run; the Debian package says what to install. */
   programs?: Readonly<Record<string, string>>
+  /** For the whole file. Default two minutes. */
+  timeoutMs?: number
 }
 
 /**
@@ -33,14 +35,15 @@ export interface NamespaceOptions {
 export function insideNamespace(file: string, options: NamespaceOptions): boolean {
   if (process.env[INSIDE] === '1') return true
   const reason = missing(options.programs ?? {})
-  test(`in a namespace of its own`, { skip: reason, timeout: RUN_MS }, async (context) => {
+  const { timeoutMs = RUN_MS } = options
+  test(`in a namespace of its own`, { skip: reason, timeout: timeoutMs }, async (context) => {
     const folder = mkdtempSync(join(tmpdir(), 'peregrine-namespace-'))
     const node = process.execPath
     const args = [...namespaceCommand(), 'sh', '-ec', setUp(folder, options), 'sh', node, '--test-reporter=spec', file]
     try {
       const { stdout } = await run(args[0]!, args.slice(1), {
         env: childEnvironment({ [INSIDE]: '1' }),
-        timeout: RUN_MS,
+        timeout: timeoutMs,
       })
       for (const line of stdout.split('\n')) if (/[✔﹣]|tests|skipped/.test(line)) context.diagnostic(line.trim())
     } catch (error) {
