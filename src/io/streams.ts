@@ -6,14 +6,18 @@
 
 import { createServer, type ListenOptions, type Server, type Socket } from 'node:net'
 
-/** Answers `packet[start, start + length)` in place; `capacity` octets may be written. @returns length; 0 = no answer */
+/**
+ * Answers `packet[start, start + length)` in place; `capacity` octets may be written.
+ * @returns length; 0 = no answer; or the messages of an answer that is still to be made. The client is then not read until all of them are
+ *   sent, or it has gone away: the iteration is ended. If it throws, the connection is reset
+ */
 export type MessageHandler = (
   packet: Uint8Array,
   start: number,
   length: number,
   capacity: number,
   origin: MessageOrigin,
-) => number
+) => number | AsyncIterable<Uint8Array>
 
 /** Where a message came from. */
 export interface MessageOrigin {
@@ -34,6 +38,8 @@ export interface StreamLimits {
   readonly idleMs: number
   /** Time for answers handed to the system to be taken. */
   readonly writeMs: number
+  /** Time for an answer of several messages, in all. Each of them has `idleMs` to be made. */
+  readonly laterMs: number
   /** Octets of unfinished messages and of untaken answers, each summed over all connections. */
   readonly bufferedOctets: number
 }
@@ -45,6 +51,7 @@ export const STREAM_LIMITS: StreamLimits = {
   firstMessageMs: 3000,
   idleMs: 10_000,
   writeMs: 5000,
+  laterMs: 600_000,
   bufferedOctets: 16 * 2 ** 20,
 }
 
@@ -80,6 +87,8 @@ interface Connection extends MessageOrigin {
   untaken: number
   ended: boolean
   scheduled: boolean
+  /** An answer of several messages is being sent. */
+  isSending: boolean
   /** When the connection is closed unless something happens, on performance.now()'s clock. */
   deadlineMs: number
 }
@@ -173,6 +182,7 @@ export class StreamServer {
       untaken: 0,
       ended: false,
       scheduled: false,
+      isSending: false,
       deadlineMs: performance.now() + this.#limits.firstMessageMs,
     }
     this.#connections.add(connection)
@@ -195,7 +205,7 @@ export class StreamServer {
   #makeRoom(): boolean {
     if (this.#connections.size < this.#limits.connections) return true
     for (const connection of this.#connections) {
-      if (connection.untaken > 0 || connection.input.length > 0) continue
+      if (connection.untaken > 0 || connection.isSending || connection.input.length > 0) continue
       connection.socket.destroy()
       this.#forget(connection)
       return true
@@ -222,7 +232,7 @@ export class StreamServer {
   // Answers what is whole, keeps what is not, as far as the bounds allow.
   #advance(connection: Connection): void {
     const { socket } = connection
-    if (connection.untaken > 0 || connection.scheduled || socket.destroyed) return
+    if (connection.untaken > 0 || connection.scheduled || connection.isSending || socket.destroyed) return
     if (socket.writableEnded) {
       // Nothing can be said any more; read on to see the other side close.
       connection.input = NOTHING
@@ -231,7 +241,7 @@ export class StreamServer {
     const messages = this.#answerWhole(connection)
     if (socket.destroyed) return
     if (messages > 0) this.#touch(connection)
-    if (connection.untaken > 0) {
+    if (connection.untaken > 0 || connection.isSending) {
       socket.pause()
     } else if (messages === TURN_MESSAGES) {
       connection.scheduled = true
@@ -257,16 +267,21 @@ export class StreamServer {
     const output = this.#output
     let gathered = 0
     let messages = 0
+    let later: AsyncIterable<Uint8Array> | undefined
     while (messages < TURN_MESSAGES) {
       const frame = this.#nextFrame(connection)
       if (frame === undefined) break
       messages++
       const length = frame.length - PREFIX
-      let answer = 0
+      let answer: ReturnType<MessageHandler> = 0
       if (length >= MESSAGE_MIN) {
         frame.copy(output, gathered + PREFIX, PREFIX)
         answer = this.#handle(output, gathered + PREFIX, length, MESSAGE_MAX, connection)
-        this.#events.message(answer > 0)
+        this.#events.message(answer !== 0)
+      }
+      if (typeof answer === 'object') {
+        later = answer
+        break
       }
       if (answer <= 0 || answer > MESSAGE_MAX) continue
       output.writeUInt16BE(answer, gathered)
@@ -277,6 +292,7 @@ export class StreamServer {
       if (connection.untaken > 0) break
     }
     if (gathered > 0) this.#send(connection, gathered)
+    if (later !== undefined) void this.#sendAll(connection, later)
     return messages
   }
 
@@ -324,16 +340,47 @@ export class StreamServer {
   }
 
   #send(connection: Connection, length: number): void {
-    const { socket } = connection
     // The gathered answers are copied: what the system does not take at once, it takes later from there.
     const copy = Buffer.allocUnsafe(length)
     this.#output.copy(copy, 0, 0, length)
-    socket.write(copy, () => {
-      if (connection.untaken === 0 || !this.#connections.has(connection)) return
-      this.#setUntaken(connection)
-      if (connection.untaken > 0) return
-      this.#touch(connection)
-      this.#advance(connection)
+    this.#write(connection, copy)
+  }
+
+  // Sends one message after the other, each when the one before it was taken.
+  async #sendAll(connection: Connection, messages: AsyncIterable<Uint8Array>): Promise<void> {
+    const { socket } = connection
+    const endMs = performance.now() + this.#limits.laterMs
+    connection.isSending = true
+    try {
+      for await (const message of messages) {
+        if (socket.destroyed) break
+        const octets = Buffer.allocUnsafe(PREFIX + message.length)
+        octets.writeUInt16BE(message.length)
+        octets.set(message, PREFIX)
+        await new Promise<void>((resolve) => this.#write(connection, octets, resolve))
+        this.#touch(connection)
+        if (performance.now() < endMs) continue
+        this.#events.timedOut()
+        socket.resetAndDestroy()
+      }
+    } catch {
+      // Half an answer must not look like a whole one.
+      socket.resetAndDestroy()
+    }
+    connection.isSending = false
+    this.#advance(connection)
+  }
+
+  #write(connection: Connection, octets: Buffer, taken?: () => void): void {
+    const { socket } = connection
+    socket.write(octets, () => {
+      const isLate = connection.untaken > 0 && this.#connections.has(connection)
+      if (isLate) this.#setUntaken(connection)
+      if (isLate && connection.untaken === 0) {
+        this.#touch(connection)
+        this.#advance(connection)
+      }
+      taken?.()
     })
     this.#setUntaken(connection)
     if (connection.untaken > 0) connection.deadlineMs = performance.now() + this.#limits.writeMs

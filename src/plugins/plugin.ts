@@ -46,6 +46,8 @@ export interface Request {
   authenticData: boolean
   /** null = no OPT. */
   edns: { readonly version: number; udpSize: number; readonly dnssecOk: boolean; options: EdnsOption[] } | null
+  /** Authority section of the query: IXFR has an SOA there. */
+  readonly authority: readonly ResourceRecord[]
   /** Labels `plugin/label` that `metadata` collected, each worked out when it is asked for; null unless the block collects. */
   readonly metadata: Map<string, () => string> | null
   /** Asks the whole server, beginning with its zones, as this client would: for the target of a CNAME. At most 8 deep: SERVFAIL then. */
@@ -88,7 +90,17 @@ export interface Silence {
   readonly plugin: string
 }
 
-export type Outcome = Reply | Failure | Silence
+/** A zone is to be sent, in as many messages as it takes. Only over TCP. */
+export interface Transfer {
+  readonly kind: 'transfer'
+  /** Absolute, lower case. */
+  readonly zone: string
+  /** IXFR: the serial that the client has; null: AXFR. */
+  readonly serial: number | null
+  readonly plugin: string
+}
+
+export type Outcome = Reply | Failure | Silence | Transfer
 
 /** A plugin at work. What it yields is for the thread that runs it; nothing yet. */
 export type Walk = Generator<never, Outcome, never>

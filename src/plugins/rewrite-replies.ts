@@ -36,7 +36,7 @@ export function ttlWithin(min: number, max: number): ReplyChange {
 /** A failure is nothing written: with another RCODE it becomes a reply. */
 export function rcodeFrom(from: number, to: number): ReplyChange {
   return (outcome) => {
-    if (outcome.kind === 'silence' || outcome.rcode !== from) return outcome
+    if (outcome.kind === 'silence' || outcome.kind === 'transfer' || outcome.rcode !== from) return outcome
     return outcome.kind === 'reply' ? { ...outcome, rcode: to } : writtenFailure(outcome, to)
   }
 }

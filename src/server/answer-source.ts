@@ -95,13 +95,14 @@ function templateEvents(templates: NonNullable<Plugins['template']>): CounterEve
   ]
 }
 
-/** Puts it all together. `clusters`: by block. */
+/** Puts it all together. `clusters`: by block; `number`: of the configuration, for what workers ask of the main thread. */
 export function answerSourceOf(
   configuration: Configuration,
   clusters: readonly (Cluster | null)[],
   statics: StaticZones,
   counting: Counting | null,
   logs: readonly SharedArrayBuffer[],
+  number = 0,
 ): AnswerSource {
   const listeners = configuration.listeners.map(
     (listener, index): ListenerSource => ({
@@ -126,7 +127,7 @@ export function answerSourceOf(
     }
   })
   const counters = counting === null ? null : { plan: counting.plan, memory: counting.memory }
-  return { listeners, blocks, counters, logs }
+  return { configuration: number, listeners, blocks, counters, logs }
 }
 
 function clusterSourceOf({ plugins }: BlockConfig, cluster: Cluster | null): ClusterSource | null {

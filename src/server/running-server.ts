@@ -19,9 +19,12 @@ import { Admin, lameduckOf } from './admin.ts'
 import { answerSourceOf, type Counting, countingOf } from './answer-source.ts'
 import { type ClusterContext, ClusterSet } from './clusters.ts'
 import { bindsOf, ownAddresses, type ServerSettings } from './plan.ts'
+import { Transfers } from './transfers.ts'
 
 /** Everything that one configuration has made. */
 interface Stand {
+  /** Of the configuration, for what workers ask. */
+  readonly number: number
   readonly configuration: Configuration
   readonly clusters: ClusterSet
   readonly statics: StaticZones
@@ -54,6 +57,8 @@ export class RunningServer {
   onPublished: (seconds: number) => void = () => {}
   readonly #admin: Admin
   readonly #history = new CounterHistory()
+  readonly #transfers: Transfers
+  #lastNumber = 0
   #stand: Stand | null = null
   #serving: Serving | null = null
   #retiredDrops = 0
@@ -64,6 +69,7 @@ export class RunningServer {
     this.#failed.promise.catch(() => {})
     const { endpoints, healthRecord: record } = this
     const metrics: Handler = (request, response) => this.metrics(request, response)
+    this.#transfers = new Transfers(parts.logger)
     this.#admin = new Admin({ endpoints, record, logger: parts.logger, metrics })
   }
 
@@ -113,6 +119,7 @@ export class RunningServer {
     const isStarted = await Promise.race([started, asked])
     if (!isStarted) return false
     this.#serving ??= await this.#open(stand)
+    this.#transfers.begin(stand.number)
     return true
   }
 
@@ -130,6 +137,7 @@ export class RunningServer {
   async abandon(): Promise<void> {
     const stand = this.#stand
     await this.#serving?.stop()
+    this.#transfers.close()
     if (stand !== null) await this.#drop(stand, new Set())
     await this.#admin.close()
   }
@@ -153,6 +161,7 @@ export class RunningServer {
     const after = await this.#make(configuration, before)
     const known = new Set(before.clusters.all)
     const fresh = after.clusters.all.filter((cluster) => !known.has(cluster))
+    let hasEndpoints = false
     try {
       await Promise.all(
         fresh.map((cluster) => {
@@ -160,14 +169,17 @@ export class RunningServer {
           return cluster.start()
         }),
       )
+      await this.#admin.apply(configuration, after.clusters)
+      hasEndpoints = true
       await this.#serving!.change(bindsOf(configuration), this.#sourceOf(after))
     } catch (error) {
+      if (hasEndpoints) await this.#admin.apply(before.configuration, before.clusters)
       await this.#drop(after, new Set(before.clusters.all))
       throw error
     }
-    this.#stand = after
-    await this.#admin.apply(configuration, after.clusters)
+    // In one go: whoever scrapes meanwhile finds everything that was counted.
     if (before.counting !== null) this.#history.retire(readCounters(before.counting.plan, before.counting.memory))
+    this.#stand = after
     await this.#drop(before, new Set(after.clusters.all))
   }
 
@@ -184,6 +196,7 @@ export class RunningServer {
     // Nobody has been told of a server that does not serve yet.
     if (this.#serving !== null) await lameduck(lameduckOf(stand.configuration), this.parts.logger)
     await this.#serving?.stop()
+    this.#transfers.close()
     await this.#drop(stand, new Set())
     await this.#admin.close()
   }
@@ -211,7 +224,9 @@ export class RunningServer {
       before?.clusters.all,
     )
     statics.onSourcesChanged = () => void this.#refresh(statics)
-    return { configuration, clusters, statics, counting, rings, pump, errors }
+    const number = ++this.#lastNumber
+    this.#transfers.add(number, { configuration, clusters: clusters.byBlock, statics })
+    return { number, configuration, clusters, statics, counting, rings, pump, errors }
   }
 
   #context(configuration: Configuration): ClusterContext {
@@ -256,13 +271,14 @@ export class RunningServer {
         receiveBufferBytes,
         answerSource: this.#sourceOf(stand),
         log: (line) => logLeveled(logger, '', line),
+        onTransfer: (call) => this.#transfers.open(call),
       },
       meanwhile,
     )
   }
 
-  #sourceOf({ configuration, clusters, statics, counting, rings }: Stand) {
-    return answerSourceOf(configuration, clusters.byBlock, statics, counting, rings)
+  #sourceOf({ configuration, clusters, statics, counting, rings, number }: Stand) {
+    return answerSourceOf(configuration, clusters.byBlock, statics, counting, rings, number)
   }
 
   /** Zones have come or gone in a directory: workers need to know where they are. */
@@ -275,6 +291,7 @@ export class RunningServer {
   /** Lets go of everything but the clusters that others use. */
   async #drop(stand: Stand, kept: ReadonlySet<unknown>): Promise<void> {
     stand.statics.close()
+    this.#transfers.remove(stand.number)
     await stand.pump?.stop()
     this.#retiredDrops += stand.pump?.dropped ?? 0
     for (const errors of stand.errors) errors?.flush()

@@ -30,7 +30,7 @@ import { NO_ROW, ResponseCache } from '../dns/response-cache.ts'
 import { FIND_ALL_MAX } from '../index/lookup.ts'
 import { Shuffle } from '../plugins/shuffle.ts'
 import { AUTHORITATIVE, FAIL, PASS } from '../plugins/stage.ts'
-import type { Answerer, AnswerSource, PeerReader } from './answerer.ts'
+import type { Answerer, AnswerSource, PeerReader, PendingTransfer } from './answerer.ts'
 import type { ChainAnswerer } from './chain-answer.ts'
 import { logClass } from './log-ring.ts'
 import { logsMetadata, QueryAccount } from './query-account.ts'
@@ -56,9 +56,9 @@ export function createAnswerer(source: AnswerSource, reader: number): Answerer {
 
 /** Does a block with these plugins have any query that cannot be answered in place? */
 function mayNeedChain(plugins: Plugins): boolean {
-  const { rewrite, acl, header, local, view, metadata, whoami, template, any, nsid, dns64, chaos, loadbalance } =
-    plugins
-  const some = [rewrite, acl, header, local, view, metadata, whoami, template, any, nsid, dns64, chaos]
+  const { rewrite, acl, header, local, view, metadata, whoami, template, any, nsid, dns64, chaos } = plugins
+  const { loadbalance, transfer } = plugins
+  const some = [rewrite, acl, header, local, view, metadata, whoami, template, any, nsid, dns64, chaos, transfer]
   const weighs = loadbalance !== undefined && (loadbalance.policy === 'weighted' || loadbalance.prefer.length > 0)
   return weighs || some.some((each) => each !== undefined) || logsMetadata(plugins)
 }
@@ -262,6 +262,10 @@ class ServerAnswerer implements Answerer {
     response.at = at
     response.authorityCount = 0
     response.additionalCount = 0
+  }
+
+  takeTransfer(): PendingTransfer | null {
+    return this.chain?.takeTransfer() ?? null
   }
 
   malformed(packet: Uint8Array, start: number, length: number): number {

@@ -6,9 +6,12 @@ import type { FileSource } from '../plugins/file.ts'
 import type { HostsSource } from '../plugins/hosts.ts'
 import type { ClusterSource } from '../plugins/kubernetes.ts'
 import type { CounterPlan } from './counters.ts'
+import type { TransferRequest } from './transfer.ts'
 
 /** What an answerer is made from; plain data, so that it can be handed to a worker. */
 export interface AnswerSource {
+  /** What workers hand to the main thread is for the configuration of this number. */
+  readonly configuration?: number
   readonly listeners: readonly ListenerSource[]
   readonly blocks: readonly BlockSource[]
   /** Counters of all workers; null: nothing is counted. */
@@ -79,6 +82,26 @@ export class MessagePeers {
   readonly local = new Uint8Array(16)
   localLength = 4
   localPort = 0
+
+  /** Takes over what `other` says. */
+  set(other: MessagePeers): void {
+    this.client.set(other.client)
+    this.clientLength = other.clientLength
+    this.clientPort = other.clientPort
+    this.local.set(other.local)
+    this.localLength = other.localLength
+    this.localPort = other.localPort
+  }
+}
+
+/** What answer() returns for a query that takeTransfer() has the rest of. Only over TCP. */
+export const LATER = -1
+
+/** A zone that a client is to get. The main thread has it: transfer.ts. */
+export interface PendingTransfer {
+  readonly request: TransferRequest
+  /** Counts and logs the query. To be called once, when all is sent or will not be. */
+  account(rcode: number, octets: number): void
 }
 
 /** A transport, asked for the peers of the message that is being answered: only when somebody wants to know. */
@@ -115,9 +138,11 @@ export interface Answerer {
    * Answers in place: the message at packet[start, start + length) becomes the response at packet[start, start + result).
    * @param capacity  octets from `start` that may be written
    * @param stream    TCP: no limit but `capacity`
-   * @returns length of the response; 0 = send nothing
+   * @returns length of the response; 0 = send nothing; LATER = takeTransfer() says what
    */
   answer(packet: Uint8Array, start: number, length: number, capacity: number, stream: boolean): number
+  /** After answer() has returned LATER: what is to be sent. */
+  takeTransfer(): PendingTransfer | null
   /** Reaction to a datagram that did not fit its slot, of which the first octets are there: FORMERR, or 0. */
   malformed(packet: Uint8Array, start: number, length: number): number
   /** SERVFAIL: for the query that a worker was answering when it died. */

@@ -1,12 +1,12 @@
 // Answering a query by the plugins that work on whole messages: the message is read, goes down its block's chain, and what comes back is written
 // where the query stood. Cold next to answer.ts, which sends here only what needs it. Views choose the block here.
 
-import { decodeMessage, encodeMessage, type Message, MessageError } from '../dns/message.ts'
+import { decodeMessage, encodeMessage, type Message, MessageError, type ResourceRecord } from '../dns/message.ts'
 import { Query, readQuery } from '../dns/question.ts'
 import { bareHeader, FORMERR, REFUSED, SERVFAIL } from '../dns/response.ts'
 import { collectMetadata, type Describers } from '../plugins/metadata.ts'
-import type { Outcome, Peer, Question, Request, Serve, Walk } from '../plugins/plugin.ts'
-import type { AnswerSource } from './answerer.ts'
+import type { Outcome, Peer, Question, Request, Serve, Transfer, Walk } from '../plugins/plugin.ts'
+import { type AnswerSource, LATER, type PendingTransfer } from './answerer.ts'
 import { chainOf, isReply, loadPlugins, type Makers } from './chain.ts'
 import { logClass } from './log-ring.ts'
 import { QUERY_TEXT, type QueryAccount } from './query-account.ts'
@@ -51,6 +51,7 @@ export class ChainAnswerer {
   /** By group and counter: the index of its event. */
   readonly #events = new Map<string, number>()
   readonly #scratch = new Uint8Array(SCRATCH_LENGTH)
+  #transfer: PendingTransfer | null = null
 
   constructor(source: AnswerSource, router: Router, makers: Makers, views: readonly (View | null)[]) {
     this.#source = source
@@ -95,6 +96,13 @@ export class ChainAnswerer {
     const outcome: Outcome =
       route === null ? { kind: 'failure', rcode: REFUSED, error: '', plugin: '' } : this.#walk(route.block, request)
     return this.#finish(outcome, route, request, query, asked, packet, start, length, capacity)
+  }
+
+  /** As Answerer.takeTransfer(). */
+  takeTransfer(): PendingTransfer | null {
+    const transfer = this.#transfer
+    this.#transfer = null
+    return transfer
   }
 
   /** Runs a chain to its end: nothing in a query worker waits. */
@@ -159,13 +167,18 @@ export class ChainAnswerer {
     route: Route | null,
     request: ChainRequest,
     query: Query,
-    { message, stream, listener }: Asked,
+    asked: Asked,
     packet: Uint8Array,
     start: number,
     length: number,
     capacity: number,
   ): number {
+    const { message, stream } = asked
     const bufsize = route?.block.bufsize ?? DEFAULT_BUFSIZE
+    if (outcome.kind === 'transfer') {
+      this.#transfer = this.#pendingTransfer(outcome, route!, request, asked, packet.slice(start, start + length))
+      return LATER
+    }
     const replyLength =
       outcome.kind === 'silence'
         ? 0
@@ -176,18 +189,57 @@ export class ChainAnswerer {
       const { name, type } = request.asked
       account.error({ block: route.block.index, rcode, name, type, error: outcome.error })
     }
-    const group = route === null ? listener.source.droppedGroup : route.group
-    if (group >= 0) {
-      const writer = isReply(outcome)
-        ? Math.max(0, this.#source.blocks[route!.block.index].writers.indexOf(outcome.plugin))
-        : 0
-      account.count(group, stream ? 1 : 0, query.type, length, query.dnssecOk ? 1 : 0, rcode, writer, replyLength)
-    }
+    const plugin = isReply(outcome) ? outcome.plugin : ''
+    this.#count(route, asked, query, plugin, rcode, replyLength)
     const answerCount = isReply(outcome) ? outcome.answer.length : 0
     if (route !== null && (route.block.logMask & logClass(rcode, answerCount)) !== 0) {
       this.#log(route, request, query, packet, start, length, replyLength, stream, rcode)
     }
     return replyLength
+  }
+
+  #count(
+    route: Route | null,
+    { listener, stream, size }: Asked,
+    { type, dnssecOk }: Query,
+    plugin: string,
+    rcode: number,
+    replyLength: number,
+  ): void {
+    const group = route === null ? listener.source.droppedGroup : route.group
+    if (group < 0) return
+    const writer = plugin === '' ? 0 : Math.max(0, this.#source.blocks[route!.block.index].writers.indexOf(plugin))
+    this.#account.count(group, stream ? 1 : 0, type, size, dnssecOk ? 1 : 0, rcode, writer, replyLength)
+  }
+
+  /** What the main thread needs to know, and how the query is counted and logged in the end. @param packet  the query */
+  #pendingTransfer(
+    { zone, serial, plugin }: Transfer,
+    route: Route,
+    request: ChainRequest,
+    asked: Asked,
+    packet: Uint8Array,
+  ): PendingTransfer {
+    const { id, recursionDesired, checkingDisabled, question, edns } = asked.message
+    const opt = edns === null ? null : { udpSize: route.block.bufsize, dnssecOk: edns.dnssecOk }
+    const arrival = this.#account.arrival()
+    const account = (rcode: number, octets: number): void => {
+      const query = new Query()
+      readQuery(query, packet, 0, packet.length)
+      // What is logged of a reply's header; of how many records there were, only that there were some.
+      packet[2] |= rcode === 0 ? 0x84 : 0x80
+      packet[3] = (packet[3] & 0x10) | rcode
+      packet[7] = rcode === 0 ? 1 : 0
+      this.#account.writeLate(arrival, () => {
+        this.#count(route, asked, query, rcode === 0 ? plugin : '', rcode, octets)
+        if ((route.block.logMask & logClass(rcode, packet[7])) === 0) return
+        this.#log(route, request, query, packet, 0, packet.length, octets, true, rcode)
+      })
+    }
+    const query = { id, recursionDesired, checkingDisabled, question: question!, edns: opt }
+    const configuration = this.#source.configuration ?? 0
+    const client = asked.client.address
+    return { request: { configuration, block: route.block.index, zone, serial, query, client }, account }
   }
 
   #log(
@@ -252,6 +304,7 @@ class ChainRequest implements Request {
   checkingDisabled: boolean
   authenticData: boolean
   edns: Request['edns']
+  readonly authority: readonly ResourceRecord[]
   readonly metadata: Map<string, () => string> | null
   readonly #answerer: ChainAnswerer
   readonly #asked: Asked
@@ -287,6 +340,7 @@ class ChainRequest implements Request {
     this.authenticData = message.authenticData
     const { edns } = message
     this.edns = edns === null ? null : { ...edns, options: [...edns.options] }
+    this.authority = message.authority
     this.metadata = route?.block.plugins.metadata === undefined ? null : new Map()
   }
 
@@ -300,7 +354,7 @@ class ChainRequest implements Request {
 }
 
 function encodeOutcome(
-  outcome: Exclude<Outcome, { kind: 'silence' }>,
+  outcome: Exclude<Outcome, { kind: 'silence' | 'transfer' }>,
   query: Message,
   packet: Uint8Array,
   start: number,

@@ -4,6 +4,7 @@
 import type { Plugins } from '../config/configuration.ts'
 import type { Describers } from '../plugins/metadata.ts'
 import type { Failure, Plugin, Reply, Serve, Walk } from '../plugins/plugin.ts'
+import { createTransfer } from '../plugins/transfer.ts'
 import type { AnswerSource } from './answerer.ts'
 import type { Block } from './router.ts'
 import { StagePlugin } from './stage-plugin.ts'
@@ -143,8 +144,10 @@ export function chainOf(block: Block, makers: Makers): Serve {
     if (name === LAST) last.push(plugin)
     else first.unshift(plugin)
   }
-  const all = [...first, ...stages, ...(block.forwards ? [FORWARD] : []), ...last]
-  const name = all.at(-1)?.name ?? ''
+  const own = [...stages, ...(block.forwards ? [FORWARD] : []), ...last]
+  // What is behind it never sees AXFR: without directives it refuses.
+  const all = [...first, createTransfer(plugins.transfer), ...own]
+  const name = [...first, ...own].at(-1)?.name ?? ''
   return all.reduceRight<Serve>(
     (next, plugin) => (request) => plugin.serve(request, next),
     (request) => endOfChain(name, request.question.class),

@@ -4,7 +4,7 @@
 
 import { parentPort } from 'node:worker_threads'
 import type { Answerer, AnswererFactory, AnswerSource, prepareAnswerer } from './answer.ts'
-import type { PeerReader } from './answerer.ts'
+import type { PeerReader, PendingTransfer } from './answerer.ts'
 import { BUSY, type ControlBlock, WAITING } from './control.ts'
 import type { FailureMessage } from './pool.ts'
 
@@ -65,6 +65,11 @@ export class GuardedAnswerer {
     } finally {
       this.#leave()
     }
+  }
+
+  /** As `Answerer.takeTransfer`. */
+  takeTransfer(): PendingTransfer | null {
+    return this.#answerer.takeTransfer()
   }
 
   /** As `Answerer.malformed`. */

@@ -83,8 +83,14 @@ export class WorkerPool {
    *
    * @param module  file URL; its default export is the task, its export `prepare` loads what the task will need
    * @param log  takes one line; called at most about once a second for the same sort of trouble
+   * @param take  gets what else the workers post to the main thread
    */
-  constructor(module: string, threads: number, log: (line: string) => void) {
+  constructor(
+    module: string,
+    threads: number,
+    log: (line: string) => void,
+    take: (message: object) => void = () => {},
+  ) {
     this.#log = log
     this.#pool = new Piscina({
       filename: module,
@@ -97,6 +103,7 @@ export class WorkerPool {
     })
     this.#pool.on('message', (message: Partial<FailureMessage>) => {
       if (message.failure !== undefined) this.#report(`a worker: answering failed: ${message.failure}`)
+      else take(message)
     })
     this.#pool.on('error', (error: unknown) => this.#report(`a worker thread failed: ${describe(error)}`))
   }

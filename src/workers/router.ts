@@ -14,6 +14,8 @@ import { logMaskOf, logsMetadata } from './query-account.ts'
 
 const TYPE_DS = 43
 const TYPE_ANY = 255
+const TYPE_IXFR = 251
+const TYPE_AXFR = 252
 const TYPE_AAAA = 28
 const NSID_OPTION = 3
 const QNAME = HEADER_LENGTH
@@ -65,6 +67,7 @@ export class Block {
   readonly #any: boolean
   readonly #nsid: boolean
   readonly #dns64: boolean
+  readonly #transfers: boolean
   /** Types that some template takes, as bits of 0..255; null if one takes all, empty if there is none. */
   readonly #templateTypes: Uint8Array | null
   readonly #templateZones: ZoneTable
@@ -90,6 +93,7 @@ export class Block {
     this.#any = plugins.any !== undefined
     this.#nsid = plugins.nsid !== undefined
     this.#dns64 = plugins.dns64 !== undefined
+    this.#transfers = plugins.transfer !== undefined
     const templates = plugins.template ?? []
     this.#templateTypes = new Uint8Array(256)
     for (const { type } of templates) {
@@ -97,7 +101,8 @@ export class Block {
       else if (this.#templateTypes !== null) this.#templateTypes[type] = 1
     }
     this.#templateZones = zonesOnly(templates.flatMap(({ zones }) => zones.map(labelsOfZone)))
-    this.mayNeedChain = this.#always || this.#any || this.#nsid || this.#dns64 || templates.length > 0
+    const some = [this.#always, this.#any, this.#nsid, this.#dns64, this.#transfers, templates.length > 0]
+    this.mayNeedChain = some.some(Boolean)
   }
 
   /** Must this query go through the plugins that work on whole messages? */
@@ -106,6 +111,7 @@ export class Block {
     const { type } = query
     if (type === TYPE_ANY && this.#any) return true
     if (type === TYPE_AAAA && this.#dns64) return true
+    if ((type === TYPE_AXFR || type === TYPE_IXFR) && this.#transfers) return true
     if (this.#nsid && query.optionsEnd > query.optionsOffset && asksForNsid(query, packet)) return true
     const types = this.#templateTypes
     if (types !== null && types[type & 0xff] === 0) return false

@@ -4,6 +4,7 @@ import { SUPPORTED } from '../io/layouts.ts'
 import type { AnswerSource } from './answer.ts'
 import { ControlBlock, type Counters, createControl } from './control.ts'
 import { WorkerPool } from './pool.ts'
+import type { TransferCall } from './transfer.ts'
 import type { Bind, Listener, ServeOptions, Transport, TransportKind, TransportTask } from './transport.ts'
 
 export type { Bind, Listener, ServeOptions } from './transport.ts'
@@ -47,7 +48,9 @@ export async function startServing(options: ServeOptions, meanwhile?: () => void
   const control = createControl(options.workers + 1)
   const kind = await chooseTransport(options)
   const query = new WorkerPool(kind.queryModule, options.workers, options.log)
-  const stream = new WorkerPool(STREAM_MODULE, 1, options.log)
+  const stream = new WorkerPool(STREAM_MODULE, 1, options.log, (message) => {
+    if ('transfer' in message) transfer(message as TransferCall, options.onTransfer)
+  })
   const pools = [query, stream]
   let transport: Transport | undefined
   try {
@@ -105,6 +108,12 @@ function running(
       stream: stats(options.workers, stream.crashes(0)),
     }),
   }
+}
+
+/** Whoever has no zones to give ends it at once: the client's connection is reset. */
+function transfer(call: TransferCall, onTransfer: ServeOptions['onTransfer']): void {
+  if (onTransfer === undefined) call.port.close()
+  else onTransfer(call)
 }
 
 function poolWorker(label: string, task: TransportTask, control: SharedArrayBuffer, worker: number) {

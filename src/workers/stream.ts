@@ -1,11 +1,11 @@
 // The stream worker: TCP, on Node's event loop, as one endless Piscina task.
 
 import type { ListenOptions } from 'node:net'
-import { threadId } from 'node:worker_threads'
+import { parentPort, threadId } from 'node:worker_threads'
 import { parseAddress } from '../io/addresses.ts'
 import { type MessageOrigin, STREAM_LIMITS, type StreamLimits, StreamServer } from '../io/streams.ts'
 import type { AnswerSource } from './answer.ts'
-import type { MessagePeers } from './answerer.ts'
+import { LATER, type MessagePeers } from './answerer.ts'
 import {
   ANSWERED_COUNTER,
   CONNECTIONS_COUNTER,
@@ -20,6 +20,7 @@ import {
 import { collectGarbage } from './garbage.ts'
 import { GuardedAnswerer } from './guard.ts'
 import type { Assigned } from './pool.ts'
+import { RunningTransfer } from './transfer.ts'
 
 /** What the stream worker is handed. */
 export interface StreamTask {
@@ -86,6 +87,7 @@ class StreamWorker {
   #answerer!: GuardedAnswerer
   /** By id; those that are not listened on any more stay for the connections that are left. */
   readonly #listeners = new Map<number, StreamListener>()
+  readonly #transfers = new Set<RunningTransfer>()
   #origin: MessageOrigin | undefined
 
   constructor(task: StreamTask, control: ControlBlock) {
@@ -112,11 +114,14 @@ class StreamWorker {
 
   async change(assignment: StreamAssignment): Promise<void> {
     await this.#answerer.change(this.#task.answererModule, assignment.source)
+    // Their counters and log are those of the source before, which the main thread reads for the last time soon.
+    this.#accountTransfers()
     await this.#listen(assignment)
   }
 
   async stop(): Promise<void> {
     await this.#server.stop()
+    this.#accountTransfers()
   }
 
   async #listen({ listeners, source }: StreamAssignment): Promise<void> {
@@ -135,10 +140,30 @@ class StreamWorker {
     await Promise.all(gone.map((id) => this.#server.unlisten(id)))
   }
 
-  #answer(packet: Uint8Array, start: number, length: number, capacity: number, origin: MessageOrigin): number {
+  #answer(
+    packet: Uint8Array,
+    start: number,
+    length: number,
+    capacity: number,
+    origin: MessageOrigin,
+  ): number | AsyncIterable<Uint8Array> {
     this.#origin = origin
     const { listener, ipv6 } = this.#listeners.get(origin.id)!
-    return this.#answerer.answer(packet, start, length, capacity, true, listener, ipv6)
+    const answer = this.#answerer.answer(packet, start, length, capacity, true, listener, ipv6)
+    return answer === LATER ? this.#transfer(new RunningTransfer(this.#answerer.takeTransfer()!)) : answer
+  }
+
+  async *#transfer(transfer: RunningTransfer): AsyncGenerator<Uint8Array, void, void> {
+    this.#transfers.add(transfer)
+    try {
+      yield* transfer.messages((call, ports) => parentPort!.postMessage(call, ports))
+    } finally {
+      this.#transfers.delete(transfer)
+    }
+  }
+
+  #accountTransfers(): void {
+    for (const transfer of this.#transfers) transfer.account()
   }
 
   #readPeers(into: MessagePeers): void {

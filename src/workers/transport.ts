@@ -1,6 +1,7 @@
 // What the server asks of a transport: the batched one of Linux (batched.ts) or the portable one (portable.ts).
 
 import type { AnswerSource } from './answer.ts'
+import type { TransferCall } from './transfer.ts'
 
 /** One address to serve, over UDP and TCP. */
 export interface Bind {
@@ -25,6 +26,8 @@ export interface ServeOptions {
   readonly answerSource: AnswerSource
   /** Takes one line at a time. */
   readonly log: (line: string) => void
+  /** A client is to get a zone: the messages go through the port (transfer.ts). */
+  readonly onTransfer?: (call: TransferCall) => void
   /** URL of the module with `prepareAnswerer`; the server's own unless told otherwise. */
   readonly answererModule?: string
 }

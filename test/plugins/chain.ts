@@ -38,6 +38,7 @@ export function requestOf(text: string, changes: Partial<Request> = {}): SeenReq
     checkingDisabled: false,
     authenticData: false,
     edns: null,
+    authority: [],
     metadata: null,
     ask: () => assert('asks anew'),
     count: (what, labels) => void counted.push(labels === undefined ? what : `${what} ${JSON.stringify(labels)}`),

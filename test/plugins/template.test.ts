@@ -36,7 +36,7 @@ const behind: Outcome = { kind: 'failure', rcode: 5, error: 'behind', plugin: 'b
 function outcomeOf(configs: readonly TemplateConfig[], request: SeenRequest): string[] {
   const outcome = run(createTemplates(configs), request, () => behind)
   if (outcome.kind === 'failure') return [`${outcome.rcode} ${outcome.plugin} ${outcome.error}`.trim()]
-  if (outcome.kind === 'silence') return ['silence']
+  if (outcome.kind !== 'reply') return [outcome.kind]
   return outcome.answer.map(recordText)
 }
 

@@ -72,6 +72,7 @@ export function createAnswerer(_source: unknown, reader: number): Answerer {
       if (length > 13) packet[start + 13] = reader | (stream ? QR : 0)
       return length
     },
+    takeTransfer: () => null,
     malformed(packet: Uint8Array, start: number, length: number) {
       if (length < 12) return 0
       packet[start + 2] |= QR
