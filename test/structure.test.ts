@@ -77,7 +77,8 @@ function codeOf(text: string): string {
 function importsOf({ path, code }: SourceFile): Import[] {
   const statements = code.matchAll(/\b(?:import|export)\s+(type\s+)?(?:[\w*{][^'"]*?\sfrom\s+)?['"]([^'"]+)['"]/g)
   const calls = code.matchAll(/\b(?:import|require|URL)\(\s*()['"]([^'"]+)['"]/g)
-  return [...statements, ...calls.filter(([, , specifier]) => !specifier.endsWith('.json'))].map(
+  const isFile = ([, , specifier]: RegExpMatchArray): boolean => !specifier.endsWith('.json') && !specifier.includes('$')
+  return [...statements, ...calls].filter(isFile).map(
     ([, type, specifier]) => ({
       from: path,
       specifier,

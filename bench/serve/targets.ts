@@ -59,6 +59,16 @@ export const TARGETS: readonly Target[] = [
       return [launcher, 'serve', '--manifests', manifests, ...listen, '--workers', '1']
     },
   },
+  {
+    name: 'corefile',
+    answers: true,
+    missing: (launcher) => (existsSync(launcher) ? '' : `${launcher} is not there`),
+    prepare: ({ folder, port, manifests, launcher }) => {
+      const conf = join(folder, 'Corefile')
+      writeFileSync(conf, kubeadm(port))
+      return [launcher, '-conf', conf, '--manifests', manifests, '--workers', '1']
+    },
+  },
   { name: 'knot', answers: true, missing: () => lacking('knotd'), prepare: prepareKnot },
   { name: 'nsd', answers: true, missing: () => lacking('nsd'), prepare: prepareNsd },
   { name: 'gdnsd', answers: true, missing: () => lacking('gdnsd'), prepare: prepareGdnsd },
@@ -66,6 +76,30 @@ export const TARGETS: readonly Target[] = [
 
 function lacking(program: string): string {
   return findProgram(program) ? '' : `${program} is not installed (bench/install-peers)`
+}
+
+/** Peregrine by the Corefile that kubeadm writes, counting everything. */
+function kubeadm(port: number): string {
+  return `.:${port} {
+  bind ${ADDRESS}
+  errors
+  health ${ADDRESS}:0 {
+    lameduck 0s
+  }
+  ready ${ADDRESS}:0
+  kubernetes ${ZONE} in-addr.arpa ip6.arpa {
+    pods insecure
+    fallthrough in-addr.arpa ip6.arpa
+    ttl 30
+  }
+  prometheus ${ADDRESS}:0
+  forward . ${ADDRESS}
+  cache 30
+  loop
+  reload
+  loadbalance
+}
+`
 }
 
 function prepareKnot({ folder, port, zoneFile }: Setting): string[] {

@@ -145,7 +145,8 @@ export class RunningServer {
   /** Exceptions while answering. */
   get exceptions(): number {
     const stats = this.#serving?.stats()
-    return stats === undefined ? 0 : [...stats.query, stats.stream].reduce((sum, { crashes }) => sum + crashes, 0)
+    if (stats === undefined) return 0
+    return [...stats.query, stats.stream].reduce((sum, { crashes }) => sum + crashes, stats.failures)
   }
 
   /** Gives back what loading has left behind. */

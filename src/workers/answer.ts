@@ -123,7 +123,7 @@ class ServerAnswerer implements Answerer {
     this.account.setPeers(peers)
   }
 
-  beginBatch(listener = 0, ipv6 = 0): void {
+  beginBatch(listener = 0, ipv6 = 0, messages = 0): void {
     this.preparedCount = 0
     this.preparedNext = 0
     this.listenerIndex = listener
@@ -136,7 +136,7 @@ class ServerAnswerer implements Answerer {
       this.stageVersions[i] = version
       this.version = (this.version + 1) & 0x3fffffff || 1
     }
-    this.account.begin(ipv6)
+    this.account.begin(ipv6, messages)
   }
 
   endBatch(): void {

@@ -114,8 +114,9 @@ export interface Answerer {
   /**
    * Holds the newest published versions for the batch that follows.
    * @param listener  index in AnswerSource.listeners   @param ipv6  1 for messages over IPv6, 0 over IPv4
+   * @param messages  how many came at once, for the counters; 0 for what comes one by one
    */
-  beginBatch(listener?: number, ipv6?: number): void
+  beginBatch(listener?: number, ipv6?: number, messages?: number): void
   /** Holds nothing any more: before blocking. */
   endBatch(): void
   /** All answers of the batch have been sent. */

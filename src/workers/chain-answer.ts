@@ -1,14 +1,16 @@
 // Answering a query by the plugins that work on whole messages: the message is read, goes down its block's chain, and what comes back is written
 // where the query stood. Cold next to answer.ts, which sends here only what needs it. Views choose the block here.
 
+import { parentPort } from 'node:worker_threads'
 import { decodeMessage, encodeMessage, type Message, MessageError, type ResourceRecord } from '../dns/message.ts'
 import { Query, readQuery } from '../dns/question.ts'
 import { bareHeader, FORMERR, REFUSED, SERVFAIL } from '../dns/response.ts'
 import { collectMetadata, type Describers } from '../plugins/metadata.ts'
-import type { Outcome, Peer, Question, Request, Serve, Transfer, Walk } from '../plugins/plugin.ts'
+import type { Failure, Outcome, Peer, Question, Request, Serve, Transfer, Walk } from '../plugins/plugin.ts'
 import { type AnswerSource, LATER, type PendingTransfer } from './answerer.ts'
 import { chainOf, isReply, loadPlugins, type Makers } from './chain.ts'
 import { logClass } from './log-ring.ts'
+import type { FailureMessage } from './pool.ts'
 import { QUERY_TEXT, type QueryAccount } from './query-account.ts'
 import type { Block, Listener, Route, Router } from './router.ts'
 
@@ -92,9 +94,17 @@ export class ChainAnswerer {
     const { name, type, class: qclass } = message.question!
     const question = { name: name.toLowerCase(), type, class: qclass }
     const candidates = listener.candidates(query, packet, start)
-    const { route, request } = this.#choose(candidates, asked, question, question, 0)
-    const outcome: Outcome =
-      route === null ? { kind: 'failure', rcode: REFUSED, error: '', plugin: '' } : this.#walk(route.block, request)
+    let route: Route | null = null
+    let request = new ChainRequest(this, asked, null, question, question, 0)
+    let outcome: Outcome = NOBODY
+    try {
+      ;({ route, request } = this.#choose(candidates, asked, question, question, 0))
+      if (route !== null) outcome = this.#walk(route.block, request)
+    } catch (error) {
+      // A plugin's mistake costs this query, not the worker.
+      reportException(listener, question, error)
+      outcome = EXCEPTION
+    }
     return this.#finish(outcome, route, request, query, asked, packet, start, length, capacity)
   }
 
@@ -148,7 +158,7 @@ export class ChainAnswerer {
     readQuery(ASKED, scratch, 0, length)
     const candidates = asked.listener.candidates(ASKED, scratch, 0)
     const { route, request } = this.#choose(candidates, asked, question, original, depth)
-    if (route === null) return { kind: 'failure', rcode: REFUSED, error: '', plugin: '' }
+    if (route === null) return NOBODY
     return yield* this.#chains[route.block.index](request)
   }
 
@@ -173,7 +183,7 @@ export class ChainAnswerer {
     length: number,
     capacity: number,
   ): number {
-    const { message, stream } = asked
+    const { stream } = asked
     const bufsize = route?.block.bufsize ?? DEFAULT_BUFSIZE
     if (outcome.kind === 'transfer') {
       this.#transfer = this.#pendingTransfer(outcome, route!, request, asked, packet.slice(start, start + length))
@@ -182,7 +192,7 @@ export class ChainAnswerer {
     const replyLength =
       outcome.kind === 'silence'
         ? 0
-        : encodeOutcome(outcome, message, packet, start, limitOf(query, bufsize, capacity, stream), bufsize)
+        : this.#encode(outcome, asked, packet, start, limitOf(query, bufsize, capacity, stream), bufsize)
     const rcode = outcome.kind === 'silence' ? 0 : outcome.rcode
     const account = this.#account
     if (outcome.kind === 'failure' && outcome.error !== '' && route?.block.reportsErrors) {
@@ -196,6 +206,25 @@ export class ChainAnswerer {
       this.#log(route, request, query, packet, start, length, replyLength, stream, rcode)
     }
     return replyLength
+  }
+
+  /** A reply that cannot be put on the wire (a name of over 255 octets, say) is SERVFAIL. */
+  #encode(
+    outcome: Exclude<Outcome, { kind: 'silence' | 'transfer' }>,
+    { message, listener }: Asked,
+    packet: Uint8Array,
+    start: number,
+    limit: number,
+    bufsize: number,
+  ): number {
+    try {
+      return encodeOutcome(outcome, message, packet, start, limit, bufsize)
+    } catch (error) {
+      if (!(error instanceof MessageError)) throw error
+      const { name, type, class: qclass } = message.question!
+      reportException(listener, { name, type, class: qclass }, error)
+      return encodeOutcome(EXCEPTION, message, packet, start, limit, bufsize)
+    }
   }
 
   #count(
@@ -283,6 +312,18 @@ export class ChainAnswerer {
     }
     this.#account.text(QUERY_TEXT, JSON.stringify(text))
   }
+}
+
+/** No block takes it. */
+const NOBODY: Outcome = { kind: 'failure', rcode: REFUSED, error: '', plugin: '' }
+const EXCEPTION: Failure = { kind: 'failure', rcode: SERVFAIL, error: '', plugin: '' }
+
+/** Tells the main thread, which counts it and writes a line. */
+function reportException({ source: { server } }: Listener, { name, type }: Question, error: unknown): void {
+  const reason =
+    error instanceof Error ? (error.stack ?? error.message).split('\n').slice(0, 2).join(' ') : String(error)
+  const message: FailureMessage = { failure: `Recovered from panic in server: "${server}" ${name} ${type}: ${reason}` }
+  parentPort?.postMessage(message)
 }
 
 // Of questions of the server to itself.

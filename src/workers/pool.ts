@@ -70,6 +70,8 @@ export class WorkerPool {
   readonly #pool: Piscina
   #watched: Watched[] = []
   readonly #log: (line: string) => void
+  /** Exceptions that workers survived. */
+  failures = 0
   #watchdog: NodeJS.Timeout | undefined
   #generation = 1
   #stopping = false
@@ -102,8 +104,12 @@ export class WorkerPool {
       resourceLimits: RESOURCE_LIMITS,
     })
     this.#pool.on('message', (message: Partial<FailureMessage>) => {
-      if (message.failure !== undefined) this.#report(`a worker: answering failed: ${message.failure}`)
-      else take(message)
+      if (message.failure === undefined) {
+        take(message)
+        return
+      }
+      this.failures++
+      this.#report(`a worker: answering failed: ${message.failure}`)
     })
     this.#pool.on('error', (error: unknown) => this.#report(`a worker thread failed: ${describe(error)}`))
   }

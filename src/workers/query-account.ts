@@ -75,9 +75,10 @@ export class QueryAccount {
     this.reader = reader
   }
 
-  /** A batch has come. */
-  begin(ipv6: number): void {
+  /** A batch has come. `messages`: how many, 0 if they did not come at once. */
+  begin(ipv6: number, messages: number): void {
     this.ipv6 = ipv6
+    if (messages > 0) this.counters?.batch(messages)
     if (!this.isIdle) this.beganMs = performance.now()
   }
 

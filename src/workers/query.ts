@@ -200,7 +200,7 @@ class QueryLoop {
       this.#control.beat()
       this.#control.add(BATCHES_COUNTER, 1)
       this.#control.add(RECEIVED_COUNTER, count)
-      this.#answerer.beginBatch(listener, ipv6)
+      this.#answerer.beginBatch(listener, ipv6, count)
       if (count >= PREPARE_MIN) this.#prepare()
       this.#answer(0)
       if (count < slab.slots) return

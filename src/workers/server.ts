@@ -31,7 +31,12 @@ export interface Serving {
   /** Answers what has arrived, then closes everything: well under a second. Once is enough. */
   stop(): Promise<void>
   /** Counters, read now. */
-  stats(): { readonly query: readonly WorkerStats[]; readonly stream: WorkerStats }
+  stats(): {
+    readonly query: readonly WorkerStats[]
+    readonly stream: WorkerStats
+    /** Exceptions while answering that cost one query each, and no worker. */
+    readonly failures: number
+  }
 }
 
 /**
@@ -106,6 +111,7 @@ function running(
     stats: () => ({
       query: transport.queryTasks.map((_, worker) => stats(worker, query.crashes(worker))),
       stream: stats(options.workers, stream.crashes(0)),
+      failures: query.failures + stream.failures,
     }),
   }
 }

@@ -113,6 +113,10 @@ class StreamWorker {
   }
 
   async change(assignment: StreamAssignment): Promise<void> {
+    // What is served no more is answered as before, and first: the new configuration knows nothing of it.
+    const wanted = new Set(assignment.listeners.map(({ id }) => id))
+    const gone = this.#server.listening.filter((id) => !wanted.has(id))
+    await Promise.all(gone.map((id) => this.#server.unlisten(id)))
     await this.#answerer.change(this.#task.answererModule, assignment.source)
     // Their counters and log are those of the source before, which the main thread reads for the last time soon.
     this.#accountTransfers()
@@ -126,9 +130,8 @@ class StreamWorker {
 
   async #listen({ listeners, source }: StreamAssignment): Promise<void> {
     const wanted = new Set(listeners.map(({ id }) => id))
-    const gone = this.#server.listening.filter((id) => !wanted.has(id))
     for (const [id, before] of this.#listeners) {
-      // Connections of an address that is served no more have nobody to ask: the first listener answers them.
+      // A connection that is still being sent something may have asked more: some listener has to answer.
       if (!wanted.has(id))
         this.#listeners.set(id, { ...before, listener: Math.min(before.listener, source.listeners.length - 1) })
     }
@@ -137,7 +140,6 @@ class StreamWorker {
       if (listener.listen === null || this.#server.listening.includes(listener.id)) continue
       await this.#server.listen(listener.listen, listener.id)
     }
-    await Promise.all(gone.map((id) => this.#server.unlisten(id)))
   }
 
   #answer(
