@@ -141,13 +141,15 @@ export class StreamServer {
     return [...this.#servers.keys()]
   }
 
-  /** Accepts what waits, then no more there; connections go on until they have been idle. */
+  /** Accepts what waits, then no more there; answers what has arrived and ends its connections. */
   async unlisten(id: number): Promise<void> {
     const server = this.#servers.get(id)
     if (server === undefined) return
     this.#servers.delete(id)
     await pause(QUIET_MS)
     server.close()
+    await pause(QUIET_MS)
+    for (const connection of this.#connections) if (connection.id === id) this.#finish(connection)
   }
 
   /** Accepts what waits, answers what has arrived, closes everything: 0.4 s at most. */

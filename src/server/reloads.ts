@@ -61,7 +61,7 @@ export class Reloads {
   /** Settles when what is under way is done; nothing comes after it. */
   async stop(): Promise<void> {
     this.#isStopped = true
-    clearTimeout(this.#timer)
+    clearInterval(this.#timer)
     await this.#running
   }
 
@@ -103,17 +103,10 @@ export class Reloads {
   }
 
   #schedule({ blocks }: Configuration): void {
-    clearTimeout(this.#timer)
+    clearInterval(this.#timer)
     const config = blocks.flatMap(({ plugins: { reload } }) => reload ?? []).at(-1)
     if (config === undefined) return
-    const intervalMs = drawn(config)
-    const round = (): void => {
-      this.#timer = setTimeout(
-        () => void this.look().then(() => (this.#isStopped ? undefined : round())),
-        intervalMs,
-      ).unref()
-    }
-    round()
+    this.#timer = setInterval(() => void this.look(), drawn(config)).unref()
   }
 }
 

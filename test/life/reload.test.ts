@@ -1,0 +1,284 @@
+// A reload swaps listeners and configuration while queries come: sockets that stay lose none, others come and go, HTTP endpoints are never
+// closed, counters go on.
+
+import assert from 'node:assert/strict'
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
+import { Agent, request } from 'node:http'
+import { createServer } from 'node:net'
+import { after, before, beforeEach, describe, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { CorefileServer, freePort, httpGet } from '../corefile/corefile-server.ts'
+import { type HttpPorts, httpPorts, USUAL_QUESTIONS, usualBlock } from './corefiles.ts'
+import { Load } from './load.ts'
+import { metricOf, metricsPage } from './metrics.ts'
+
+/** What HTTP endpoints are asked while reloads go on. */
+const PROBE_MS = 20
+
+describe('reload', () => {
+  let http: HttpPorts
+  let server: CorefileServer
+  let load: Load
+  let probes: Probes
+  let first: string
+  before(async () => {
+    http = await httpPorts()
+    first = usualBlock(http)
+    server = await CorefileServer.start({ text: first, workers: 2 })
+    load = new Load({ port: server.port, questions: USUAL_QUESTIONS })
+    probes = new Probes([http.health, http.ready, http.metrics])
+  })
+  after(() => server.kill())
+  beforeEach(async () => reloaded(first))
+
+  /** Writes a Corefile and has it loaded. */
+  async function reloaded(text: string, signal: NodeJS.Signals = 'SIGUSR1'): Promise<void> {
+    const from = server.mark
+    server.write(text)
+    server.signal(signal)
+    await server.line(/^\[INFO\] Reloading complete$/, from)
+  }
+
+  /** Writes a Corefile that cannot be loaded. @returns why */
+  async function refused(text: string): Promise<string> {
+    const from = server.mark
+    server.write(text)
+    server.signal('SIGUSR1')
+    return await server.line(/^\[ERROR\] plugin\/reload: Corefile changed but reload failed: /, from)
+  }
+
+  /** RCODE over UDP and over TCP, or `silence`. */
+  async function rcodes(name: string, port: number, address = '127.0.0.1'): Promise<string[]> {
+    const answers = [false, true].map(async (tcp) => {
+      const response = await server
+        .ask({ name, type: 'A' }, { tcp, port, address, timeoutMs: 500 })
+        .catch(() => undefined)
+      return response?.rcode ?? 'silence'
+    })
+    return await Promise.all(answers)
+  }
+
+  const SERVED = ['NOERROR', 'NOERROR']
+  const REFUSED = ['REFUSED', 'REFUSED']
+  const SILENCE = ['silence', 'silence']
+  const who = (key: string, more = ''): string => `${key} {\n  whoami\n  ${more}\n}\n`
+
+  for (const signal of ['SIGUSR1', 'SIGHUP'] as const) {
+    test(`${signal} loads what has not changed, too`, async () => {
+      const from = server.mark
+      server.signal(signal)
+      await server.line(/^\[INFO\] Reloading complete$/, from)
+      assert.deepEqual(server.stdout.slice(from.stdout), ['[INFO] Reloading', '[INFO] Reloading complete'])
+    })
+  }
+
+  test('many signals at once', async () => {
+    const from = server.mark
+    for (let i = 0; i < 20; i++) {
+      server.signal(i % 2 === 0 ? 'SIGUSR1' : 'SIGHUP')
+      await sleep(2)
+    }
+    await server.line(/^\[INFO\] Reloading complete$/, from)
+    await sleep(300)
+    const lines = server.stdout.slice(from.stdout)
+    assert.ok(
+      lines.every((line, i) => line === (i % 2 === 0 ? '[INFO] Reloading' : '[INFO] Reloading complete')),
+      `one after another:\n${lines.join('\n')}`,
+    )
+  })
+
+  test('a block on the same port comes and goes', async () => {
+    assert.deepEqual(await rcodes('a.corp.example', server.port), REFUSED)
+    await reloaded(first + who('corp.example'))
+    assert.deepEqual(await rcodes('a.corp.example', server.port), SERVED)
+    await reloaded(first)
+    assert.deepEqual(await rcodes('a.corp.example', server.port), REFUSED)
+  })
+
+  test('a port comes and goes, and is free then', async () => {
+    const port = await freePort()
+    await reloaded(first + who(`corp.example:${port}`))
+    assert.deepEqual(await rcodes('a.corp.example', port), SERVED)
+    await reloaded(first)
+    assert.deepEqual(await rcodes('a.corp.example', port), SILENCE)
+    await occupied(port, async () => {})
+  })
+
+  test('a block moves to another port', async () => {
+    const [old, fresh] = [await freePort(), await freePort()]
+    await reloaded(first + who(`corp.example:${old}`))
+    await reloaded(first + who(`corp.example:${fresh}`))
+    assert.deepEqual(await rcodes('a.corp.example', fresh), SERVED)
+    assert.deepEqual(await rcodes('a.corp.example', old), SILENCE)
+  })
+
+  test('bind changes: all addresses, one, another, two', async () => {
+    const port = await freePort()
+    const at = async (): Promise<string> => {
+      const asked = ['127.0.0.1', '127.0.0.2', '::1'].map(async (address) => {
+        const [udp, tcp] = await rcodes('a.corp.example', port, address)
+        assert.equal(udp, tcp, address)
+        return udp === 'NOERROR' ? address : '-'
+      })
+      return (await Promise.all(asked)).join(' ')
+    }
+    const bound = (addresses: string) => first + who(`corp.example:${port}`, addresses && `bind ${addresses}`)
+    for (const [addresses, expected] of [
+      ['', '127.0.0.1 127.0.0.2 ::1'],
+      ['127.0.0.1', '127.0.0.1 - -'],
+      ['127.0.0.2', '- 127.0.0.2 -'],
+      ['::1 127.0.0.2', '- 127.0.0.2 ::1'],
+      ['', '127.0.0.1 127.0.0.2 ::1'],
+    ]) {
+      await reloaded(bound(addresses))
+      assert.equal(await at(), expected, `bind ${addresses}`)
+    }
+  })
+
+  test('a port that somebody else has: the old configuration serves on, and the new one when it is free', async () => {
+    const port = await freePort()
+    const before = metricOf(await metricsPage(server, http.metrics), 'coredns_reload_failed_total')
+    const text = first + who('more.example') + who(`corp.example:${port}`)
+    await occupied(port, async () => {
+      assert.match(await refused(text), new RegExp(`:${port}`))
+      assert.deepEqual(await rcodes('a.more.example', server.port), REFUSED)
+    })
+    assert.equal(metricOf(await metricsPage(server, http.metrics), 'coredns_reload_failed_total'), before + 1)
+    await reloaded(text)
+    assert.deepEqual(await rcodes('a.corp.example', port), SERVED)
+  })
+
+  test('an HTTP port that somebody else has: the old configuration serves on', async () => {
+    const port = await freePort()
+    const text = who('more.example', `health 127.0.0.1:${port}`)
+    await occupied(port, async () => {
+      assert.match(await refused(first + text), new RegExp(`:${port}`))
+      assert.deepEqual(await rcodes('a.more.example', server.port), REFUSED)
+      assert.equal((await server.get('/health', http.health)).body, 'OK')
+    })
+    await reloaded(first + text)
+    assert.equal((await server.get('/health', port)).body, 'OK')
+    assert.deepEqual(await rcodes('a.more.example', server.port), SERVED)
+  })
+
+  test('an HTTP endpoint moves; a connection to one that stays goes on', async () => {
+    const moved = await freePort()
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+    const ask = (): Promise<boolean> => keptAlive(agent, http.health)
+    assert.equal(await ask(), false)
+    assert.equal(await ask(), true)
+    await reloaded(first + who('more.example', `ready 127.0.0.1:${moved}`))
+    assert.equal((await server.get('/ready', moved)).body, 'OK')
+    assert.equal(await ask(), true, 'the connection was there before the reload')
+    agent.destroy()
+    await reloaded(first)
+    await assert.rejects(server.get('/ready', moved), { code: 'ECONNREFUSED' })
+  })
+
+  test('log begins and ends', async () => {
+    const ask = (name: string) => server.ask({ name, type: 'A' })
+    await reloaded(`${first}corp.example {\n  whoami\n  log\n}\n`)
+    await ask('logged.corp.example')
+    await server.line(/A IN logged\.corp\.example\./)
+    await reloaded(first + who('corp.example'))
+    await ask('silent.corp.example')
+    await sleep(200)
+    assert.ok(!server.output.includes('silent.corp.example'))
+  })
+
+  test('reload begins to look at the file, and ends', async () => {
+    await reloaded(first + who('corp.example', 'reload 2s 0s'))
+    const from = server.mark
+    server.write(first)
+    await server.line(/^\[INFO\] Reloading complete$/, from)
+    server.write(first + who('corp.example'))
+    await sleep(2500)
+    assert.deepEqual(await rcodes('a.corp.example', server.port), REFUSED)
+  })
+
+  test('nothing was lost or wrong all the time, no probe was refused, no counter went back', async () => {
+    const report = await load.stop()
+    assert.deepEqual(report.examples, [])
+    assert.deepEqual([report.lost, report.wrong], [0, 0])
+    assert.ok(report.answered > 1000, `${report.answered} answers`)
+    const { failures, count, counts } = await probes.stop()
+    assert.deepEqual(failures, [])
+    assert.ok(count > 100, `${count} probes`)
+    assert.deepEqual(
+      counts,
+      counts.toSorted((a, b) => a - b),
+    )
+    assert.ok(counts.at(-1)! >= report.answered, 'every query of the load is counted')
+    assert.equal(await server.stop(), 0)
+    assert.deepEqual(server.stderr, [])
+  })
+})
+
+/** Does something while another socket has a port, for UDP and TCP. */
+async function occupied(port: number, doing: () => Promise<void>): Promise<void> {
+  const tcp = createServer().listen(port, '127.0.0.1')
+  const udp = createSocket('udp4').bind(port, '127.0.0.1')
+  await Promise.all([once(tcp, 'listening'), once(udp, 'listening')])
+  try {
+    await doing()
+  } finally {
+    await new Promise((resolve) => tcp.close(resolve))
+    udp.close()
+  }
+}
+
+/** Asks for /health. @returns whether the connection has been used before */
+function keptAlive(agent: Agent, port: number): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const sent = request({ host: '127.0.0.1', port, path: '/health', agent }, (response) => {
+      response.resume().on('end', () => resolve(sent.reusedSocket))
+    })
+    sent.on('error', reject)
+    sent.end()
+  })
+}
+
+/** Probes as a kubelet and a scraper send them, all the time. */
+class Probes {
+  readonly #ended: Promise<void>
+  readonly #ports: readonly [health: number, ready: number, metrics: number]
+  readonly failures: string[] = []
+  readonly counts: number[] = []
+  count = 0
+  #isStopped = false
+
+  constructor(ports: readonly [number, number, number]) {
+    this.#ports = ports
+    this.#ended = this.#run()
+  }
+
+  async stop(): Promise<this> {
+    this.#isStopped = true
+    await this.#ended
+    return this
+  }
+
+  async #run(): Promise<void> {
+    const [health, ready, metrics] = this.#ports
+    for (; !this.#isStopped; await sleep(PROBE_MS)) {
+      await this.#ask('/health', health)
+      await this.#ask('/ready', ready)
+      const page = await this.#ask('/metrics', metrics)
+      const sum = metricOf(page, 'coredns_dns_requests_total')
+      if (!Number.isNaN(sum)) this.counts.push(sum)
+    }
+  }
+
+  async #ask(path: string, port: number): Promise<string> {
+    this.count++
+    try {
+      const { status, body } = await httpGet({ path, port })
+      if (status !== 200) this.failures.push(`${path}: ${status} ${body}`)
+      return body
+    } catch (error) {
+      this.failures.push(`${path}: ${error}`)
+      return ''
+    }
+  }
+}
