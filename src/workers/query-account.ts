@@ -86,16 +86,13 @@ export class QueryAccount {
   end(): void {
     const { touchedCount, counters } = this
     if (touchedCount === 0 || counters === null) return
-    let messages = 0
     const seconds = (performance.now() - this.beganMs) / 1000
     for (let i = 0; i < touchedCount; i++) {
       const group = this.touched[i]
       counters.duration(group, seconds, this.pending[group])
-      messages += this.pending[group]
       this.pending[group] = 0
     }
     this.touchedCount = 0
-    counters.batch(messages)
   }
 
   /** Counts a query and its reply, in a group of 0 or more. `replyLength` 0: none was sent. */

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { connect, createServer, type Socket } from 'node:net'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -29,6 +29,8 @@ let health: number
 let ready: number
 let server: CorefileServer
 const tally = new Tally()
+/** Sent so far. */
+let datagrams = 0
 let nextId = 1
 
 /** @param more  lines of the first block  @param last  another block */
@@ -208,6 +210,7 @@ async function ask(
   const octets = encodeQuery({ id: nextId, name, type: typeNumber(type), ...query })
   const [zone, view = ''] = zoneAndView.split(' ')
   const isSilent = rcode === '-'
+  if (!tcp) datagrams++
   const port = isOther ? other : main
   const address = ipv6 ? '::1' : '127.0.0.1'
   const reply = await server.exchange(octets, { tcp, address, port, ...(isSilent ? { timeoutMs: SILENCE_MS } : {}) })
@@ -281,6 +284,7 @@ describe('metrics of a running server', { concurrency: false }, () => {
     await askAll(rows, REPEATS)
     // No question: SERVFAIL, and no block's. An opcode of no block is answered by nobody.
     const none = encodeHeader(0x4242, 0, [0, 0, 0, 0])
+    datagrams += 2
     const reply = await server.exchange(none)
     assert.equal(readResponse(reply!).rcode, 'FORMERR')
     const update = await server.exchange(encodeHeader(0x4243, 5 << 11, [1, 0, 0, 0]))
@@ -344,8 +348,9 @@ describe('metrics of a running server', { concurrency: false }, () => {
 
   test('our own: batches, messages, index', async () => {
     const page = await scrape()
-    const udp = page.sum('coredns_dns_requests_total', { proto: 'udp' })
-    assert.ok(page.value('peregrine_messages_received_total')! > udp)
+    assert.ok(page.value('peregrine_messages_received_total')! > page.sum('coredns_dns_requests_total'))
+    assert.equal(page.value('peregrine_batch_messages_sum'), datagrams, 'messages of streams come one by one')
+    assert.ok(page.value('peregrine_batch_messages_bucket', { le: '1' })! > 0)
     assert.ok(page.value('peregrine_index_names', { index: 'cluster' })! > 100)
     assert.ok(page.value('peregrine_index_names', { index: 'static' })! > 0)
     assert.equal(page.value('peregrine_index_complete', { index: 'cluster' }), 1)
@@ -422,15 +427,16 @@ describe('metrics of a running server', { concurrency: false }, () => {
   })
 
   test('an endpoint that cannot be had leaves everything as it is', async () => {
-    const taken = createServer().listen(ready, '127.0.0.1')
+    const taken = createServer().listen(0, '127.0.0.1')
     await once(taken, 'listening')
+    const { port } = taken.address() as AddressInfo
     const last = await scrape()
-    server.write(corefile(`nsid\n ready 127.0.0.1:${ready}`, `extra.test:${main} {\n whoami\n}`))
+    server.write(corefile(`ready 127.0.0.1:${port}`, `more.test:${main} {\n whoami\n}`))
     const { mark } = server
     server.signal('SIGUSR1')
     await server.line(/Corefile changed but reload failed: .*listen tcp/, mark)
     taken.close()
-    await ask(['www.extra.test.', 'A', '.', '', 'REFUSED'], false, false)
+    await ask(['www.more.test.', 'A', '.', '', 'REFUSED'], false, false)
     const page = await settled()
     assert.equal(page.value('coredns_reload_failed_total'), 1)
     assertGrown(last, page)
