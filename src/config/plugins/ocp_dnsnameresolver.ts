@@ -29,9 +29,6 @@ export const setup: Setup<'ocp_dnsnameresolver'> = (directives, context) => {
         throw unknownProperty(property)
     }
   }
-  const missing = 'the status of DNSNameResolver objects is not written'
-  context.withoutEffect(directive.name, `ocp_dnsnameresolver: ${missing}`)
-  // Firewall rules by name are not kept up to date: whoever relies on them must find it in the log.
-  context.warn(directive.name, `plugin/ocp_dnsnameresolver: ${missing}`)
+  context.withoutEffect(directive.name, 'ocp_dnsnameresolver: the status of DNSNameResolver objects is not written')
   return { namespaces, minTtl, failureThreshold }
 }

@@ -204,7 +204,6 @@ test('ocp_dnsnameresolver and autopath are told to be without effect', () => {
   )
   assert.deepEqual(resolver.config, { namespaces: ['a', 'b'], minTtl: 10, failureThreshold: 3 })
   assert.match(resolver.withoutEffect.join(), /^1: ocp_dnsnameresolver/)
-  assert.match(resolver.warnings.join(), /^1: plugin\/ocp_dnsnameresolver: .* not written$/)
   assert.deepEqual(reading('ocp_dnsnameresolver', 'ocp_dnsnameresolver').config, {
     namespaces: [],
     minTtl: 5,
