@@ -21,7 +21,7 @@ const MESSAGE_LENGTH_MAX = 65_535
  * Octets of records, before compression, that go into one message. Far below what fits: pointers reach the first 16 KiB alone,
  * and a message is made in about a millisecond.
  */
-const RECORDS_LENGTH_MAX = 32_000
+const RECORDS_LENGTH_MAX = 24_000
 const HEADER_LENGTH = 12
 const FLAGS = 2
 const TRUNCATED = 0x02

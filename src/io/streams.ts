@@ -160,7 +160,10 @@ export class StreamServer {
     for (const connection of this.#connections) this.#finish(connection)
     const deadline = performance.now() + CLOSE_MAX_MS
     while (this.#connections.size > 0 && performance.now() < deadline) await pause(QUIET_MS / 4)
-    for (const connection of this.#connections) connection.socket.destroy()
+    for (const connection of this.#connections) {
+      connection.socket.destroy()
+      this.#forget(connection)
+    }
     clearInterval(this.#sweeper)
   }
 

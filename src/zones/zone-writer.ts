@@ -31,6 +31,8 @@ export class ZoneWriter {
   /** Names with a block, by their labels. */
   #names = new Map<string, number>()
   #written: Map<string, number> | null = null
+  /** Of what is published, as long as somebody reads it. */
+  #snapshot: WeakRef<ZoneSnapshot> | null = null
 
   /** Adds the zone to the index. @param number  how many zones were added before it   @throws RegionFullError */
   constructor(writer: IndexWriter, number: number) {
@@ -54,12 +56,17 @@ export class ZoneWriter {
 
   /** After publish() or abort(): says whether what replace() wrote is in the index. */
   settle(isPublished: boolean): void {
-    if (isPublished && this.#written !== null) this.#names = this.#written
+    if (isPublished && this.#written !== null) {
+      this.#names = this.#written
+      this.#snapshot = null
+    }
     this.#written = null
   }
 
-  /** What the zone holds now; stays so, whatever is written later. */
+  /** What the zone holds now; stays so, whatever is written later. All who ask before it changes share one copy. */
   snapshot(): ZoneSnapshot {
+    const known = this.#snapshot?.deref()
+    if (known !== undefined) return known
     const { words } = this.#writer.region
     const keys = [...this.#names.keys()]
     const blocks = [...this.#names.values()].map((name) => this.#writer.blockOf(name))
@@ -70,7 +77,9 @@ export class ZoneWriter {
       copy.set(words.subarray(block, block + size), at)
       at += size
     }
-    return { keys, words: copy }
+    const snapshot = { keys, words: copy }
+    this.#snapshot = new WeakRef(snapshot)
+    return snapshot
   }
 
   #resolve(key: string): number {
