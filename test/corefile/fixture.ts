@@ -19,6 +19,10 @@ export type Ask = readonly [question: string, result: string | readonly string[]
 export interface AskOptions {
   /** Address to ask. Default: that of the fixture. */
   readonly at?: string
+  /** Port to ask. Default: that of the fixture. */
+  readonly port?: number
+  /** AA. Default: true in all but REFUSED, SERVFAIL and referrals. */
+  readonly authoritative?: boolean
   /** The server's identifier, asked for and expected (RFC 5001). */
   readonly nsid?: string
 }
