@@ -44,7 +44,8 @@ export async function serve(request: ServeRequest): Promise<number> {
   }))
   if (pidfile !== '') writePid(pidfile, logger)
   const starting = server.start(configuration, ending.asked)
-  const reloads = request.read === null ? null : reloadsOf(request.read, server, configuration, starting, logger)
+  const reloads =
+    request.read === null ? null : reloadsOf(request.read, server, configuration, starting, ending, logger)
   ending.onReload = () => void reloads?.now()
   ending.onQuit = () => server.quit()
   try {
@@ -87,13 +88,14 @@ function reloadsOf(
   server: RunningServer,
   configuration: Configuration,
   serves: Promise<boolean>,
+  ending: Ending,
   logger: Logger,
 ): Reloads {
   return new Reloads(configuration, {
     read,
     change: async (next) => {
+      await server.change(next, ending.asked)
       logger.isDebug = next.blocks.some(({ plugins }) => plugins.debug !== undefined)
-      await server.change(next)
     },
     logger,
     serves,

@@ -15,6 +15,8 @@ export interface AdminParts {
   readonly record: HealthRecord
   readonly logger: Logger
   readonly metrics: Handler
+  /** Whether queries are answered: nobody is ready before. */
+  readonly isServing: () => boolean
 }
 
 /** Opens the endpoints of a configuration, keeps those that are there already, closes those that are wanted no more. */
@@ -60,10 +62,12 @@ export class Admin {
 
   #readinessOf({ blocks }: Configuration, clusters: ClusterSet): Readiness {
     const readiness = new Readiness(blocks.some(({ plugins }) => plugins.ready?.continuously))
+    const { isServing } = this.#parts
     // A last good state makes it ready at once; its age is a metric.
     for (const cluster of clusters.all) {
-      readiness.add('kubernetes', () => cluster.status.isSynced || cluster.isRestored)
+      readiness.add('kubernetes', () => isServing() && (cluster.status.isSynced || cluster.isRestored))
     }
+    if (clusters.all.length === 0) readiness.add('server', isServing)
     return readiness
   }
 

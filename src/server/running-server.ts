@@ -70,7 +70,8 @@ export class RunningServer {
     const { endpoints, healthRecord: record } = this
     const metrics: Handler = (request, response) => this.metrics(request, response)
     this.#transfers = new Transfers(parts.logger)
-    this.#admin = new Admin({ endpoints, record, logger: parts.logger, metrics })
+    const isServing = (): boolean => this.#serving !== null
+    this.#admin = new Admin({ endpoints, record, logger: parts.logger, metrics, isServing })
   }
 
   get configuration(): Configuration {
@@ -156,20 +157,25 @@ export class RunningServer {
     if (this.#serving?.transport === 'io') (await import('../io/libc.ts')).trimHeap()
   }
 
-  /** Changes over to another configuration; no query is lost. @throws what stands in the way: all is as before then */
-  async change(configuration: Configuration): Promise<void> {
+  /**
+   * Changes over to another configuration; no query is lost.
+   * @param ended  settles when the process is to end: waiting for an API server is then given up
+   * @throws what stands in the way: all is as before then
+   */
+  async change(configuration: Configuration, ended: Promise<unknown>): Promise<void> {
     const before = this.#stand!
     const after = await this.#make(configuration, before)
     const known = new Set(before.clusters.all)
     const fresh = after.clusters.all.filter((cluster) => !known.has(cluster))
     let hasEndpoints = false
     try {
-      await Promise.all(
+      const started = Promise.all(
         fresh.map((cluster) => {
           cluster.failed.catch(this.#failed.reject)
           return cluster.start()
         }),
       )
+      await Promise.race([started, ended.then(() => Promise.reject(new Error('the process is about to end')))])
       await this.#admin.apply(configuration, after.clusters)
       hasEndpoints = true
       await this.#serving!.change(bindsOf(configuration), this.#sourceOf(after))
