@@ -11,6 +11,11 @@ export interface ClusterStatus {
   readonly ageMs: number
 }
 
+/** A cluster that is not known yet cannot take the place of one that is. Another time it may. */
+export class NotKnownError extends Error {
+  readonly code = 'CLUSTER_NOT_KNOWN'
+}
+
 /** An index in memory that workers read, kept up to date. */
 export interface Cluster {
   /** What makes it differ from others: a cluster with the same key need not be started anew. */

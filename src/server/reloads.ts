@@ -3,6 +3,7 @@
 import { randomInt } from 'node:crypto'
 import type { Logger } from '../admin/logger.ts'
 import type { Configuration, ReloadConfig } from '../config/configuration.ts'
+import { NotKnownError } from './cluster.ts'
 
 /** What became of the Corefile: one of `configuration` and `error` is null. */
 export interface ConfigurationReading {
@@ -90,7 +91,7 @@ export class Reloads {
     } catch (failure) {
       const reason = failure instanceof Error ? failure.message : String(failure)
       this.failures++
-      this.#refused = fingerprint
+      if (!(failure instanceof NotKnownError)) this.#refused = fingerprint
       logger.error('', `Restart failed: ${reason}`)
       logger.error(PLUGIN, `Corefile changed but reload failed: ${reason}`)
       return

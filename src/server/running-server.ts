@@ -17,6 +17,7 @@ import { type Serving, startServing } from '../workers/server.ts'
 import { StaticZones } from '../zones/static-zones.ts'
 import { Admin, lameduckOf } from './admin.ts'
 import { answerSourceOf, type Counting, countingOf } from './answer-source.ts'
+import { type Cluster, NotKnownError } from './cluster.ts'
 import { type ClusterContext, ClusterSet } from './clusters.ts'
 import { bindsOf, ownAddresses, type ServerSettings } from './plan.ts'
 import { Transfers } from './transfers.ts'
@@ -38,6 +39,10 @@ export interface ServerParts {
   readonly settings: ServerSettings
   readonly logger: Logger
   readonly sink: LineSink
+}
+
+function isKnown({ status, isRestored }: Cluster): boolean {
+  return status.isSynced || isRestored
 }
 
 /** A state that was not any good: start without it. */
@@ -176,6 +181,9 @@ export class RunningServer {
         }),
       )
       await Promise.race([started, ended.then(() => Promise.reject(new Error('the process is about to end')))])
+      if (before.clusters.all.some(isKnown) && !fresh.every(isKnown)) {
+        throw new NotKnownError('plugin/kubernetes: the API server has not told everything within startup_timeout')
+      }
       await this.#admin.apply(configuration, after.clusters)
       hasEndpoints = true
       await this.#serving!.change(bindsOf(configuration), this.#sourceOf(after))

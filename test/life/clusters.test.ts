@@ -245,6 +245,22 @@ describe('an API server', () => {
     assert.equal(await server.stop(), 0)
   })
 
+  inCluster('a reload while there is none does not give up what is known, and is tried again', async () => {
+    const server = await launch(corefile('ttl 5', 'reload 2s 0s'))
+    await becomesReady(server)
+    await cluster.api.stop()
+    const from = server.mark
+    server.write(corefile('ttl 60\nstartup_timeout 500ms', 'reload 2s 0s'))
+    await server.line(/^\[ERROR\] Restart failed: plugin\/kubernetes: the API server has not told everything/, from)
+    await assertAnswers(server, KNOWN)
+    assert.deepEqual(statusOf(await ready(server)), [200, 'OK'])
+    await cluster.api.start()
+    await server.line(/^\[INFO\] Reloading complete$/, from)
+    assert.equal((await server.ask(CART.query)).answer[0].ttl, 60)
+    await assertAnswers(server, KNOWN)
+    assert.equal(await server.stop(), 0)
+  })
+
   inCluster('`kubernetes` goes and comes', async () => {
     const server = await launch(corefile(''))
     await becomesReady(server)
