@@ -10,6 +10,7 @@ const WAITING_MAX = 1 << 21
 const RETRY_MS = 10
 /** How long to wait for the reader of a full pipe when the process ends. */
 const CLOSE_MS = 1000
+const LINE_FEED = 10
 
 /** Takes lines. */
 export interface LineSink {
@@ -127,7 +128,7 @@ class DescriptorSink implements LineSink {
       } else {
         // The reader has gone (EPIPE), or the disk is full: DNS goes on without a log.
         if (error.code === 'EPIPE' || error.code === 'EBADF') this.#isClosed = true
-        this.dropped++
+        this.dropped += linesOf(piece)
         if (this.#isClosed) this.#discard()
         this.#next()
       }
@@ -135,8 +136,15 @@ class DescriptorSink implements LineSink {
   }
 
   #discard(): void {
-    this.dropped += this.#waiting.length
+    for (const lines of this.#waiting) this.dropped += linesOf(Buffer.from(lines))
     this.#waiting = []
     this.#waitingLength = 0
   }
+}
+
+/** The rest of a line that was cut counts, too. */
+function linesOf(octets: Uint8Array): number {
+  let count = 0
+  for (let at = octets.indexOf(LINE_FEED); at >= 0; at = octets.indexOf(LINE_FEED, at + 1)) count++
+  return count
 }
