@@ -55,8 +55,8 @@ export async function serve(request: ServeRequest): Promise<number> {
       sayFingerprint(configuration, logger)
       if (!plain && !quiet) for (const line of request.version) sink.write(`${line}\n`)
       void server.synced().then(async () => {
-        await server.tidy()
         for (const line of server.summary()) logger.info(plain ? '' : 'kubernetes', line)
+        await server.tidy()
         if (plain) logger.info('', 'ready')
       })
     }

@@ -5,7 +5,8 @@
 // its work: a name of 255 octets takes at most about a millisecond, whatever the pattern. Lazily built automata (re2js's
 // `test`) are not used: on names made for it they cost 10 to 25 ms, a new state for each character.
 
-import { RE2JS } from 're2js'
+import { createRequire } from 'node:module'
+import type { RE2JS } from 're2js'
 
 /** Characters of a pattern. */
 const PATTERN_LENGTH_MAX = 10_000
@@ -56,7 +57,7 @@ export function compileRegexp(pattern: string): Regexp {
     throw new RegexpError(`regular expression longer than ${PATTERN_LENGTH_MAX} characters`)
   let compiled: RE2JS
   try {
-    compiled = RE2JS.compile(pattern)
+    compiled = engine().compile(pattern)
   } catch (error) {
     throw new RegexpError((error as Error).message)
   }
@@ -98,6 +99,12 @@ class CompiledRegexp implements Regexp {
     const named = new Map(this.#names.map(([name, group]) => [name, groups[group] ?? '']))
     return { groups, named, start: bounds[0], end: bounds[1] }
   }
+}
+
+/** Loaded with the first pattern: 3 MB that most configurations can do without. */
+function engine(): typeof RE2JS {
+  const loaded: typeof import('re2js') = createRequire(import.meta.url)('re2js')
+  return loaded.RE2JS
 }
 
 /** What of re2js's instructions is read here. */

@@ -101,11 +101,6 @@ export class LiveCluster implements Cluster {
       this.region = createRegion(this.region.buffer.byteLength)
       return false
     }
-    const { savedAtMs } = this.#restored
-    const ageSeconds = (Math.max(0, Date.now() - savedAtMs) / 1000).toFixed(0)
-    log(
-      `serving the state of ${new Date(savedAtMs).toISOString()}, ${ageSeconds} s old, until the API server confirms it`,
-    )
     return true
   }
 
@@ -123,7 +118,10 @@ export class LiveCluster implements Cluster {
       }, RECLAIM_INTERVAL_MS),
       setInterval(() => this.#reportAge(feed), AGE_INTERVAL_MS),
     )
-    if (restored !== null) await restoreObjects(engine, restored)
+    if (restored !== null) {
+      this.#sayAge(restored)
+      await restoreObjects(engine, restored)
+    }
     feed.start()
     if (restored !== null) return
     const { startupTimeoutMs } = this.feedConfig
@@ -174,6 +172,13 @@ export class LiveCluster implements Cluster {
       onFailed: this.#failed.reject,
     })
     return this.#feed
+  }
+
+  /** Said when it is served. */
+  #sayAge({ savedAtMs }: RestoredState): void {
+    const ageSeconds = (Math.max(0, Date.now() - savedAtMs) / 1000).toFixed(0)
+    const savedAt = new Date(savedAtMs).toISOString()
+    this.#context.log(`serving the state of ${savedAt}, ${ageSeconds} s old, until the API server confirms it`)
   }
 
   #warnOfLimits(): void {

@@ -11,7 +11,6 @@ import { StagePlugin } from './stage-plugin.ts'
 
 const REFUSED = 5
 const SERVFAIL = 2
-const CLASS_IN = 1
 
 /** Makes a plugin of a block that uses it. `plugins`: those made so far, which come later in the chain. */
 type Maker = (plugins: Plugins, describers: Describers) => Plugin
@@ -150,7 +149,7 @@ export function chainOf(block: Block, makers: Makers): Serve {
   const name = [...first, ...own].at(-1)?.name ?? ''
   return all.reduceRight<Serve>(
     (next, plugin) => (request) => plugin.serve(request, next),
-    (request) => endOfChain(name, request.question.class),
+    () => endOfChain(name),
   )
 }
 
@@ -164,9 +163,9 @@ const FORWARD: Plugin = {
 }
 
 // biome-ignore lint/correctness/useYield: as above.
-function* endOfChain(name: string, qclass: number): Walk {
-  // No plugin at all, or a class that nobody here knows: not ours.
-  if (name === '' || qclass !== CLASS_IN) return refused
+function* endOfChain(name: string): Walk {
+  // A block without plugins.
+  if (name === '') return refused
   return { kind: 'failure', rcode: SERVFAIL, error: `plugin/${name}: no next plugin found`, plugin: '' }
 }
 
