@@ -35,6 +35,8 @@ export interface RuleState {
   /** `ok`, `err` or `unknown`. */
   readonly health: string
   readonly lastError?: string
+  /** Of an alert, as the rule gives them. */
+  readonly labels: Readonly<Record<string, string>>
   /** Of an alert: `inactive`, `pending` or `firing`. */
   readonly state?: string
 }
@@ -82,7 +84,7 @@ export class PrometheusProcess {
       }),
     )
     const flags = [
-      ...[`--config.file=${config}`, `--storage.tsdb.path=${join(this.#folder, 'data')}`, '--storage.tsdb.no-lockfile'],
+      ...[`--config.file=${config}`, `--storage.tsdb.path=${join(this.#folder, 'data')}`],
       ...[`--web.listen-address=127.0.0.1:${port}`, '--log.level=warn'],
     ]
     this.#child = spawn(PROMETHEUS, flags, { stdio: ['ignore', 'pipe', 'pipe'], cwd: this.#folder })
@@ -127,6 +129,11 @@ export class PrometheusProcess {
       if (performance.now() > deadline) throw new Error(`not within ${WAIT_MS} ms: ${what}\n${this.output}`)
       if (this.#child.exitCode !== null) throw new Error(`Prometheus ended:\n${this.output}`)
     }
+  }
+
+  /** Waits until an expression has a value, other than NaN. */
+  async untilValue(expression: string): Promise<void> {
+    await this.until(expression, async () => (await this.query(expression)).some(({ value }) => Number.isFinite(value)))
   }
 
   /** Ends it, orderly. */

@@ -10,11 +10,12 @@ if (isMainThread) {
     constructor(...given: ConstructorParameters<typeof Worker>) {
       super(...given)
       const worker = this as unknown as Worker
+      if (!String(given[0]).includes('piscina')) return
       started.push(worker)
       worker.once('exit', () => started.splice(started.indexOf(worker), 1))
     }
   }
   syncBuiltinESMExports()
-  // Query workers are started first.
+  // Of those in pools, query workers are started first.
   process.on('SIGWINCH', () => void started[0].terminate())
 }
