@@ -2,9 +2,8 @@
 
 import { request } from 'node:http'
 import type { HttpAddress } from '../config/configuration.ts'
-import type { HistogramSample } from '../workers/counters.ts'
 import { type Handler, send } from './endpoints.ts'
-import { Histogram, SLIM_TIME_BOUNDS } from './histogram.ts'
+import type { HealthRecord } from './health-record.ts'
 import { durationText, type Logger } from './logger.ts'
 
 const PLUGIN = 'health'
@@ -14,20 +13,6 @@ const SLOW_MS = 1000
 
 /** Always 200: also while ending, also before anything is known. An unreachable API server must never restart DNS. */
 export const healthHandler: Handler = (_request, response) => send(response, 200, 'OK')
-
-/** What the process found when it asked itself; kept over reloads. */
-export class HealthRecord {
-  readonly #durations = new Histogram(SLIM_TIME_BOUNDS)
-  failures = 0
-
-  observe(seconds: number): void {
-    this.#durations.observe(seconds)
-  }
-
-  durations(): HistogramSample {
-    return this.#durations.sample('health_request_duration_seconds')
-  }
-}
 
 /** Asks the endpoint of its own process each second. Overload shows there first. */
 export class HealthCheck {
@@ -92,19 +77,6 @@ export class HealthCheck {
 export function healthUrl({ host, port }: HttpAddress): string {
   const name = host === '' || host === '0.0.0.0' || host === '::' ? 'localhost' : host
   return `http://${name.includes(':') ? `[${name}]` : name}:${port}/health`
-}
-
-/** Waits while DNS is answered as ever, and says so. `ended` cuts it short. */
-export async function lameduck(milliseconds: number, logger: Logger, ended?: AbortSignal): Promise<void> {
-  if (milliseconds <= 0 || ended?.aborted) return
-  logger.info(PLUGIN, `Going into lameduck mode for ${durationText(milliseconds)}`)
-  await new Promise<void>((resolve) => {
-    const timer = setTimeout(resolve, milliseconds)
-    ended?.addEventListener('abort', () => {
-      clearTimeout(timer)
-      resolve()
-    })
-  })
 }
 
 /** @returns '' if all is well, or why not */

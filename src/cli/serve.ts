@@ -3,7 +3,6 @@
 import { rmSync, writeFileSync } from 'node:fs'
 import type { Logger } from '../admin/logger.ts'
 import type { Configuration } from '../config/configuration.ts'
-import { openMetrics } from '../server/metrics.ts'
 import type { ServerSettings } from '../server/plan.ts'
 import { type ConfigurationReading, Reloads, sayFingerprint } from '../server/reloads.ts'
 import { RunningServer } from '../server/running-server.ts'
@@ -38,10 +37,7 @@ export async function serve(request: ServeRequest): Promise<number> {
   for (const warning of configuration.warnings) logger.warning('', warning)
   for (const line of configuration.withoutEffect) logger.info('', `without effect: ${line}`)
   const server = new RunningServer({ settings, logger, sink })
-  server.metrics = openMetrics(server, () => ({
-    failures: reloads?.failures ?? 0,
-    fingerprint: reloads?.fingerprint ?? '',
-  }))
+  server.reloadFigures = () => ({ failures: reloads?.failures ?? 0, fingerprint: reloads?.fingerprint ?? '' })
   if (pidfile !== '') writePid(pidfile, logger)
   const starting = server.start(configuration, ending.asked)
   const reloads =

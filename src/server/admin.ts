@@ -1,8 +1,8 @@
 // The HTTP side of the process: health, ready and metrics of the configuration that serves now.
 
-import { createHash } from 'node:crypto'
-import type { Endpoints, Handler, WantedRoute } from '../admin/endpoints.ts'
-import { HealthCheck, type HealthRecord, healthHandler } from '../admin/health.ts'
+import { Endpoints, type Handler, type WantedRoute } from '../admin/endpoints.ts'
+import { HealthCheck, healthHandler } from '../admin/health.ts'
+import type { HealthRecord } from '../admin/health-record.ts'
 import type { Logger } from '../admin/logger.ts'
 import { Readiness, readyHandler } from '../admin/ready.ts'
 import { readWebConfig } from '../admin/web-config.ts'
@@ -11,7 +11,6 @@ import type { ClusterSet } from './clusters.ts'
 
 /** What the endpoints of one configuration need. */
 export interface AdminParts {
-  readonly endpoints: Endpoints
   readonly record: HealthRecord
   readonly logger: Logger
   readonly metrics: Handler
@@ -22,6 +21,7 @@ export interface AdminParts {
 /** Opens the endpoints of a configuration, keeps those that are there already, closes those that are wanted no more. */
 export class Admin {
   readonly #parts: AdminParts
+  readonly #endpoints = new Endpoints()
   #readiness = new Readiness(false)
   #checks: HealthCheck[] = []
 
@@ -31,7 +31,7 @@ export class Admin {
 
   /** @throws EndpointError, WebConfigError: all is as before then */
   async apply(configuration: Configuration, clusters: ClusterSet): Promise<void> {
-    const { endpoints, metrics, logger } = this.#parts
+    const { metrics, logger } = this.#parts
     const wanted: WantedRoute[] = []
     const readiness = this.#readinessOf(configuration, clusters)
     for (const { plugins } of configuration.blocks) {
@@ -45,19 +45,19 @@ export class Admin {
         wanted.push({ address: prometheus.address, path: '/metrics', handler: metrics, secure })
       }
     }
-    await endpoints.apply(wanted)
+    await this.#endpoints.apply(wanted)
     this.#readiness = readiness
     this.#checkHealth(configuration)
   }
 
   /** Shutdown begins: probes of readiness are refused from now on. */
   async leave(): Promise<void> {
-    await this.#parts.endpoints.remove('/ready')
+    await this.#endpoints.remove('/ready')
   }
 
   async close(): Promise<void> {
     for (const check of this.#checks) check.stop()
-    await this.#parts.endpoints.close()
+    await this.#endpoints.close()
   }
 
   #readinessOf({ blocks }: Configuration, clusters: ClusterSet): Readiness {
@@ -72,7 +72,7 @@ export class Admin {
   }
 
   #checkHealth({ blocks }: Configuration): void {
-    const { record, logger, endpoints } = this.#parts
+    const { record, logger } = this.#parts
     for (const check of this.#checks) check.stop()
     const addresses = new Map(
       blocks.flatMap(({ plugins: { health } }) =>
@@ -80,19 +80,9 @@ export class Admin {
       ),
     )
     this.#checks = [...addresses.values()].map((address) => {
-      const port = endpoints.portOf(address) ?? address.port
+      const port = this.#endpoints.portOf(address) ?? address.port
       return new HealthCheck({ host: address.host, port }, record, logger)
     })
     for (const check of this.#checks) check.start()
   }
-}
-
-/** The longest lameduck of a configuration, milliseconds. */
-export function lameduckOf({ blocks }: Configuration): number {
-  return Math.max(0, ...blocks.map(({ plugins }) => plugins.health?.lameduckMs ?? 0))
-}
-
-/** SHA-512 of a text, in hexadecimal. */
-export function sha512(text: string): string {
-  return createHash('sha512').update(text).digest('hex')
 }

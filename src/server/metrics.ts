@@ -25,7 +25,7 @@ const MESSAGES = [
 ]
 
 /** Has the server report to metrics from now on. @returns who answers a scrape */
-export function openMetrics(server: RunningServer, reloads: () => ReloadFigures): Handler {
+export function openMetrics(server: RunningServer): Handler {
   const programming = new ProgrammingTimes()
   const publications = new Histogram(PUBLISH_BOUNDS)
   server.onProgrammed = (kind, seconds) => programming.observe(kind, seconds)
@@ -36,7 +36,7 @@ export function openMetrics(server: RunningServer, reloads: () => ReloadFigures)
     plugins: () => pluginsOf(server),
     panics: () => server.exceptions,
     reloads: () => {
-      const { failures, fingerprint } = reloads()
+      const { failures, fingerprint } = server.reloadFigures()
       return { failed: failures, fingerprint }
     },
     health: () => ({ durations: server.healthRecord.durations(), failures: server.healthRecord.failures }),

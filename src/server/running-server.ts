@@ -1,9 +1,7 @@
 // A server that runs: started from a configuration, changed to another one without losing a query, and ended in order.
 
-import type { Handler } from '../admin/endpoints.ts'
-import { Endpoints } from '../admin/endpoints.ts'
 import { ErrorsLog } from '../admin/errors-log.ts'
-import { HealthRecord, lameduck } from '../admin/health.ts'
+import { HealthRecord, lameduck } from '../admin/health-record.ts'
 import type { LineSink } from '../admin/line-sink.ts'
 import { LogLines } from '../admin/log-lines.ts'
 import { LogPump } from '../admin/log-pump.ts'
@@ -15,10 +13,11 @@ import { collectGarbage } from '../workers/garbage.ts'
 import { createLogRing } from '../workers/log-ring.ts'
 import { type Serving, startServing } from '../workers/server.ts'
 import { StaticZones } from '../zones/static-zones.ts'
-import { Admin, lameduckOf } from './admin.ts'
+import type { Admin } from './admin.ts'
 import { answerSourceOf, type Counting, countingOf } from './answer-source.ts'
 import { type Cluster, NotKnownError } from './cluster.ts'
 import { type ClusterContext, ClusterSet } from './clusters.ts'
+import type { ReloadFigures } from './metrics.ts'
 import { bindsOf, ownAddresses, type ServerSettings } from './plan.ts'
 import { Transfers } from './transfers.ts'
 
@@ -50,17 +49,15 @@ class NotRestored extends Error {}
 
 export class RunningServer {
   readonly parts: ServerParts
-  readonly endpoints = new Endpoints()
   readonly healthRecord = new HealthRecord()
-  /** Answers `/metrics`. */
-  metrics: Handler = (_request, response) => {
-    response.writeHead(503).end()
-  }
+  /** What metrics say of reloads. */
+  reloadFigures: () => ReloadFigures = () => ({ failures: 0, fingerprint: '' })
   /** Told of every change of an endpoint that is served. */
   onProgrammed: (serviceKind: string, seconds: number) => void = () => {}
   /** Told of every version that is published, and of the seconds that it took. */
   onPublished: (seconds: number) => void = () => {}
-  readonly #admin: Admin
+  /** null: no configuration so far has had endpoints, and nothing of HTTP is loaded, which takes 16 MB. */
+  #admin: Admin | null = null
   readonly #history = new CounterHistory()
   readonly #transfers: Transfers
   #lastNumber = 0
@@ -72,11 +69,7 @@ export class RunningServer {
   constructor(parts: ServerParts) {
     this.parts = parts
     this.#failed.promise.catch(() => {})
-    const { endpoints, healthRecord: record } = this
-    const metrics: Handler = (request, response) => this.metrics(request, response)
     this.#transfers = new Transfers(parts.logger)
-    const isServing = (): boolean => this.#serving !== null
-    this.#admin = new Admin({ endpoints, record, logger: parts.logger, metrics, isServing })
   }
 
   get configuration(): Configuration {
@@ -116,7 +109,7 @@ export class RunningServer {
     const stand = await this.#make(configuration, null)
     this.#stand = stand
     const { clusters } = stand
-    await this.#admin.apply(configuration, clusters)
+    await this.#applyEndpoints(configuration, clusters)
     const mayRestore = clusters.all.length > 0 && clusters.all.every((cluster) => cluster.mayRestore)
     if (mayRestore) await this.#restore(stand)
     const asked = ended.then(() => false)
@@ -145,7 +138,7 @@ export class RunningServer {
     await this.#serving?.stop()
     this.#transfers.close()
     if (stand !== null) await this.#drop(stand, new Set())
-    await this.#admin.close()
+    await this.#admin?.close()
   }
 
   /** Exceptions while answering. */
@@ -184,11 +177,11 @@ export class RunningServer {
       if (before.clusters.all.some(isKnown) && !fresh.every(isKnown)) {
         throw new NotKnownError('plugin/kubernetes: the API server has not told everything within startup_timeout')
       }
-      await this.#admin.apply(configuration, after.clusters)
+      await this.#applyEndpoints(configuration, after.clusters)
       hasEndpoints = true
       await this.#serving!.change(bindsOf(configuration), this.#sourceOf(after))
     } catch (error) {
-      if (hasEndpoints) await this.#admin.apply(before.configuration, before.clusters)
+      if (hasEndpoints) await this.#admin?.apply(before.configuration, before.clusters)
       await this.#drop(after, new Set(before.clusters.all))
       throw error
     }
@@ -207,13 +200,13 @@ export class RunningServer {
   async stop(): Promise<void> {
     const stand = this.#stand
     if (stand === null) return
-    await this.#admin.leave()
+    await this.#admin?.leave()
     // Nobody has been told of a server that does not serve yet.
     if (this.#serving !== null) await lameduck(lameduckOf(stand.configuration), this.parts.logger)
     await this.#serving?.stop()
     this.#transfers.close()
     await this.#drop(stand, new Set())
-    await this.#admin.close()
+    await this.#admin?.close()
   }
 
   async #make(configuration: Configuration, before: Stand | null): Promise<Stand> {
@@ -242,6 +235,21 @@ export class RunningServer {
     const number = ++this.#lastNumber
     this.#transfers.add(number, { configuration, clusters: clusters.byBlock, statics })
     return { number, configuration, clusters, statics, counting, rings, pump, errors }
+  }
+
+  async #applyEndpoints(configuration: Configuration, clusters: ClusterSet): Promise<void> {
+    const wants = configuration.blocks.some(
+      ({ plugins: { health, ready, prometheus } }) => (health ?? ready ?? prometheus) !== undefined,
+    )
+    if (this.#admin === null) {
+      if (!wants) return
+      const { openMetrics } = await import('./metrics.ts')
+      const metrics = openMetrics(this)
+      const isServing = (): boolean => this.#serving !== null
+      const { healthRecord: record, parts } = this
+      this.#admin = new (await import('./admin.ts')).Admin({ record, logger: parts.logger, metrics, isServing })
+    }
+    await this.#admin.apply(configuration, clusters)
   }
 
   #context(configuration: Configuration): ClusterContext {
@@ -319,4 +327,9 @@ export function logLeveled(logger: Logger, plugin: string, line: string): void {
   const [, level, text] = /^(?:(warning|error): )?(.*)$/s.exec(line)!
   if (level === 'warning' || level === 'error') logger.log(level, plugin, text)
   else logger.info(plugin, line)
+}
+
+/** The longest lameduck of a configuration, milliseconds. */
+function lameduckOf({ blocks }: Configuration): number {
+  return Math.max(0, ...blocks.map(({ plugins }) => plugins.health?.lameduckMs ?? 0))
 }

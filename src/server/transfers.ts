@@ -89,8 +89,23 @@ export class Transfers {
   }
 
   /** Answers a worker, in messages that it takes one by one. Never throws. */
-  open({ transfer, port }: TransferCall): void {
-    const outgoing: Outgoing = { port, messages: this.#messagesOf(transfer), credit: MESSAGES_AHEAD, isQueued: false }
+  open(call: TransferCall): void {
+    try {
+      this.#open(call)
+    } catch (error) {
+      this.#fail(call.port, error)
+    }
+  }
+
+  #open({ transfer, port }: TransferCall): void {
+    const records = this.#outgoing.size < TRANSFERS_MAX ? this.#recordsOf(transfer) : SERVFAIL
+    if (typeof records === 'number') {
+      port.postMessage(transferFailure(transfer.query, records))
+      port.postMessage(null)
+      return
+    }
+    const messages = this.#messagesOf(transfer, records)
+    const outgoing: Outgoing = { port, messages, credit: MESSAGES_AHEAD, isQueued: false }
     this.#outgoing.add(outgoing)
     port.on('message', () => {
       outgoing.credit++
@@ -134,28 +149,28 @@ export class Transfers {
       }
       port.postMessage(null)
     } catch (error) {
-      this.#logger.error(PLUGIN, (error as Error).message)
-      // Without its end the worker breaks the connection off.
-      port.close()
+      this.#fail(port, error)
     }
     this.#outgoing.delete(outgoing)
   }
 
-  /** The zone as it is at the moment of the first message. */
-  *#messagesOf(request: TransferRequest): Generator<Uint8Array<ArrayBuffer>, void, void> {
-    const { query, zone, serial, client } = request
-    const records = this.#outgoing.size > TRANSFERS_MAX ? SERVFAIL : this.#recordsOf(request)
-    if (typeof records === 'number') {
-      yield transferFailure(query, records)
-      return
-    }
+  /** Without an end of the messages the worker breaks the connection off. */
+  #fail(port: MessagePort, error: unknown): void {
+    this.#logger.error(PLUGIN, (error as Error).message)
+    port.close()
+  }
+
+  *#messagesOf(
+    { query, zone, serial, client }: TransferRequest,
+    records: Iterable<ResourceRecord>,
+  ): Generator<Uint8Array<ArrayBuffer>, void, void> {
     const counted = new CountedRecords(records)
     yield* transferMessages(query, counted, serial)
     const [what, count] = [serial === null ? 'AXFR' : 'IXFR', counted.count]
     this.#logger.info(PLUGIN, `${what} of zone ${zone} with serial ${counted.serial} to ${client}: ${count} records`)
   }
 
-  /** The records of a zone of a block, from SOA to SOA; or the RCODE that says why there are none. */
+  /** The records of a zone of a block as they are now, from SOA to SOA; or the RCODE that says why there are none. */
   #recordsOf({ configuration, block, zone }: TransferRequest): Iterable<ResourceRecord> | number {
     const sources = this.#sources.get(configuration)
     if (sources === undefined) return SERVFAIL
