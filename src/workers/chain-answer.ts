@@ -186,7 +186,9 @@ export class ChainAnswerer {
     const { stream } = asked
     const bufsize = route?.block.bufsize ?? DEFAULT_BUFSIZE
     if (outcome.kind === 'transfer') {
-      this.#transfer = this.#pendingTransfer(outcome, route!, request, asked, packet.slice(start, start + length))
+      // A copy: a Buffer's own slice() shares its memory, and other messages come into it.
+      const kept = Uint8Array.from(packet.subarray(start, start + length))
+      this.#transfer = this.#pendingTransfer(outcome, route!, request, asked, kept)
       return LATER
     }
     const replyLength =

@@ -33,6 +33,14 @@ const tally = new Tally()
 let datagrams = 0
 let nextId = 1
 
+const ZONE = `
+$ORIGIN zone.test.
+@ 60 IN SOA ns hostmaster 1 3600 600 86400 60
+@ 60 IN NS ns
+ns 60 IN A 192.0.2.1
+www 60 IN A 192.0.2.2
+`
+
 /** @param more  lines of the first block  @param last  another block */
 function corefile(more = '', last = ''): string {
   const many = Array.from({ length: MANY }, (_, i) => `10.9.${i >> 8}.${i & 255} many.test`).join('\n')
@@ -93,6 +101,13 @@ function corefile(more = '', last = ''): string {
       hosts {
         192.0.2.1 there.broken.test
         fallthrough
+      }
+    }
+    zone.test:${main} {
+      ${prometheus}
+      file db.zone.test
+      transfer {
+        to *
       }
     }
     quiet.test:${main} {
@@ -175,6 +190,9 @@ const rows: Row[] = [
   ['localhost.shop.test.', 'A', 'shop.test.', 'local', 'NOERROR'],
   ['host.six.test.', 'AAAA', 'six.test.', 'dns64', 'NOERROR'],
   ['gone.broken.test.', 'A', 'broken.test.', '', 'SERVFAIL'],
+  ['www.zone.test.', 'A', 'zone.test.', 'file', 'NOERROR'],
+  ['zone.test.', 'AXFR', 'zone.test.', 'transfer', 'NOERROR', { only: 'tcp' }],
+  ['zone.test.', 'AXFR', 'zone.test.', '', 'REFUSED', { only: 'udp' }],
   ['www.quiet.test.', 'A', '', '', 'NOERROR'],
   ['www.view.test.', 'A', 'view.test.', 'whoami', 'NOERROR', { other: true, only: 'udp' }],
   ['www.view.test.', 'A', 'view.test. stream', 'whoami', 'NOERROR', { other: true, only: 'tcp' }],
@@ -188,7 +206,13 @@ const rows: Row[] = [
 before(async () => {
   ;[main, other, metrics, health, ready] = await Promise.all(Array.from({ length: 5 }, freePort))
   const hook = `--import=${new URL('./worker-killer.ts', import.meta.url).href}`
-  server = await CorefileServer.start({ text: corefile(), port: main, workers: 2, env: { NODE_OPTIONS: hook } })
+  server = await CorefileServer.start({
+    text: corefile(),
+    files: { 'db.zone.test': ZONE },
+    port: main,
+    workers: 2,
+    env: { NODE_OPTIONS: hook },
+  })
 })
 
 after(() => server.kill())
