@@ -25,7 +25,7 @@ export interface Taken {
 /** One connection. */
 export class TransferClient {
   readonly socket: Socket
-  #received = Buffer.alloc(0)
+  #received: Buffer = Buffer.alloc(0)
   #isOver = false
   #wake: (() => void) | null = null
 

@@ -79,7 +79,7 @@ async function idsToEnd(client: Socket): Promise<number[]> {
 
 async function octetsToEnd(client: Socket): Promise<Buffer> {
   const chunks: Buffer[] = []
-  client.on('data', (chunk) => chunks.push(chunk)).resume()
+  client.on('data', (chunk: Buffer) => chunks.push(chunk)).resume()
   await closed(client)
   return Buffer.concat(chunks)
 }
