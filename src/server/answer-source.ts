@@ -99,7 +99,7 @@ function templateEvents(templates: NonNullable<Plugins['template']>): CounterEve
 export function answerSourceOf(
   configuration: Configuration,
   clusters: readonly (Cluster | null)[],
-  statics: StaticZones,
+  statics: StaticZones | null,
   counting: Counting | null,
   logs: readonly SharedArrayBuffer[],
   number = 0,
@@ -120,8 +120,8 @@ export function answerSourceOf(
     return {
       plugins,
       cluster: clusterSourceOf(block, clusters[index]),
-      hosts: statics.hostsSource(index),
-      files: statics.fileSources(index),
+      hosts: statics?.hostsSource(index) ?? null,
+      files: statics?.fileSources(index) ?? [],
       bufsize: plugins.bufsize ?? BUFSIZE,
       writers: writersOf(plugins),
     }

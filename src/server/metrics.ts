@@ -41,6 +41,7 @@ export function openMetrics(server: RunningServer): Handler {
     },
     health: () => ({ durations: server.healthRecord.durations(), failures: server.healthRecord.failures }),
     hosts: () => {
+      if (server.statics === null) return { entries: [], readAt: 0 }
       const { hostsEntries, hostsReloadSeconds } = server.statics.stats
       return { entries: [...hostsEntries].map(([file, count]) => ({ file, count })), readAt: hostsReloadSeconds }
     },
@@ -92,7 +93,7 @@ function clusterIndex(cluster: Cluster, number: number): ServerMetrics['indexes'
 const NOTHING = { version: 0, names: 0, liveBytes: 0, reservedBytes: 0, limboBytes: 0 }
 
 function staticIndex({ statics }: RunningServer): ServerMetrics['indexes'] {
-  const { index } = statics.stats
+  const index = statics?.stats.index ?? null
   return index === null ? [] : [{ index: 'static', ...index, isComplete: true, ageSeconds: 0 }]
 }
 

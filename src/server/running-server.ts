@@ -12,14 +12,14 @@ import { CounterHistory, type CounterValues, readCounters } from '../workers/cou
 import { collectGarbage } from '../workers/garbage.ts'
 import { createLogRing } from '../workers/log-ring.ts'
 import { type Serving, startServing } from '../workers/server.ts'
-import { StaticZones } from '../zones/static-zones.ts'
+import type { StaticZones } from '../zones/static-zones.ts'
 import type { Admin } from './admin.ts'
 import { answerSourceOf, type Counting, countingOf } from './answer-source.ts'
 import { type Cluster, NotKnownError } from './cluster.ts'
 import { type ClusterContext, ClusterSet } from './clusters.ts'
 import type { ReloadFigures } from './metrics.ts'
 import { bindsOf, ownAddresses, type ServerSettings } from './plan.ts'
-import { Transfers } from './transfers.ts'
+import type { Transfers } from './transfers.ts'
 
 /** Everything that one configuration has made. */
 interface Stand {
@@ -27,7 +27,8 @@ interface Stand {
   readonly number: number
   readonly configuration: Configuration
   readonly clusters: ClusterSet
-  readonly statics: StaticZones
+  /** null: no block has static data, or hands zones over. */
+  readonly statics: StaticZones | null
   readonly counting: Counting | null
   readonly rings: readonly SharedArrayBuffer[]
   readonly pump: LogPump | null
@@ -59,7 +60,8 @@ export class RunningServer {
   /** null: no configuration so far has had endpoints, and nothing of HTTP is loaded, which takes 16 MB. */
   #admin: Admin | null = null
   readonly #history = new CounterHistory()
-  readonly #transfers: Transfers
+  /** null: no configuration so far has had a transfer. */
+  #transfers: Transfers | null = null
   #lastNumber = 0
   #stand: Stand | null = null
   #serving: Serving | null = null
@@ -69,7 +71,6 @@ export class RunningServer {
   constructor(parts: ServerParts) {
     this.parts = parts
     this.#failed.promise.catch(() => {})
-    this.#transfers = new Transfers(parts.logger)
   }
 
   get configuration(): Configuration {
@@ -78,7 +79,7 @@ export class RunningServer {
   get clusters(): ClusterSet {
     return this.#stand!.clusters
   }
-  get statics(): StaticZones {
+  get statics(): StaticZones | null {
     return this.#stand!.statics
   }
   get serving(): Serving | null {
@@ -118,7 +119,7 @@ export class RunningServer {
     const isStarted = await Promise.race([started, asked])
     if (!isStarted) return false
     this.#serving ??= await this.#open(stand)
-    this.#transfers.begin(stand.number)
+    this.#transfers?.begin(stand.number)
     return true
   }
 
@@ -136,7 +137,7 @@ export class RunningServer {
   async abandon(): Promise<void> {
     const stand = this.#stand
     await this.#serving?.stop()
-    this.#transfers.close()
+    this.#transfers?.close()
     if (stand !== null) await this.#drop(stand, new Set())
     await this.#admin?.close()
   }
@@ -204,7 +205,7 @@ export class RunningServer {
     // Nobody has been told of a server that does not serve yet.
     if (this.#serving !== null) await lameduck(lameduckOf(stand.configuration), this.parts.logger)
     await this.#serving?.stop()
-    this.#transfers.close()
+    this.#transfers?.close()
     await this.#drop(stand, new Set())
     await this.#admin?.close()
   }
@@ -212,8 +213,7 @@ export class RunningServer {
   async #make(configuration: Configuration, before: Stand | null): Promise<Stand> {
     const { settings, logger, sink } = this.parts
     const readerCount = settings.workers + 1
-    const statics = new StaticZones(configuration, readerCount, (level, line) => logger.log(level, '', line))
-    await statics.load()
+    const statics = await this.#loadStatics(configuration, readerCount)
     const errors = configuration.blocks.map(({ plugins: { errors } }) =>
       errors === undefined ? null : new ErrorsLog(errors.consolidate, logger),
     )
@@ -231,10 +231,26 @@ export class RunningServer {
       this.#context(configuration),
       before?.clusters.all,
     )
-    statics.onSourcesChanged = () => void this.#refresh(statics)
+    if (statics !== null) statics.onSourcesChanged = () => void this.#refresh(statics)
     const number = ++this.#lastNumber
-    this.#transfers.add(number, { configuration, clusters: clusters.byBlock, statics })
+    if (configuration.blocks.some(({ plugins }) => plugins.transfer !== undefined)) {
+      this.#transfers ??= new (await import('./transfers.ts')).Transfers(logger)
+      this.#transfers.add(number, { configuration, clusters: clusters.byBlock, statics: statics! })
+    }
     return { number, configuration, clusters, statics, counting, rings, pump, errors }
+  }
+
+  /** What is not used is not loaded. */
+  async #loadStatics(configuration: Configuration, readerCount: number): Promise<StaticZones | null> {
+    const isUsed = configuration.blocks.some(
+      ({ plugins: { hosts, file, auto, transfer } }) => (hosts ?? file ?? auto ?? transfer) !== undefined,
+    )
+    if (!isUsed) return null
+    const { StaticZones } = await import('../zones/static-zones.ts')
+    const { logger } = this.parts
+    const statics = new StaticZones(configuration, readerCount, (level, line) => logger.log(level, '', line))
+    await statics.load()
+    return statics
   }
 
   async #applyEndpoints(configuration: Configuration, clusters: ClusterSet): Promise<void> {
@@ -294,7 +310,7 @@ export class RunningServer {
         receiveBufferBytes,
         answerSource: this.#sourceOf(stand),
         log: (line) => logLeveled(logger, '', line),
-        onTransfer: (call) => this.#transfers.open(call),
+        onTransfer: (call) => this.#transfers?.open(call),
       },
       meanwhile,
     )
@@ -313,8 +329,8 @@ export class RunningServer {
 
   /** Lets go of everything but the clusters that others use. */
   async #drop(stand: Stand, kept: ReadonlySet<unknown>): Promise<void> {
-    stand.statics.close()
-    this.#transfers.remove(stand.number)
+    stand.statics?.close()
+    this.#transfers?.remove(stand.number)
     await stand.pump?.stop()
     this.#retiredDrops += stand.pump?.dropped ?? 0
     for (const errors of stand.errors) errors?.flush()

@@ -12,7 +12,7 @@ import { childEnvironment, PEREGRINE, startServer } from './server-process.ts'
 
 const SERVICES = 10_000
 const ENDPOINTS = 100_000
-const RESIDENT_MAX = 150 * 2 ** 20
+const RESIDENT_MAX = 155 * 2 ** 20
 const GROUP_LIMIT = 170 * 2 ** 20
 const WORKERS = 2
 
