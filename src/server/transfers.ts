@@ -26,6 +26,8 @@ const SERVFAIL = 2
 const REFUSED = 5
 /** Each remembers the zone as it was when it began. */
 const TRANSFERS_MAX = 16
+/** Remembering a large zone takes a while: after each, the thread has so many times as long for other things. */
+const OPENING_REST = 4
 /** When a configuration has been replaced, requests of its last moment may still be on their way. */
 const RETIRED_MS = 5000
 
@@ -43,6 +45,9 @@ export class Transfers {
   readonly #logger: Logger
   readonly #sources = new Map<number, TransferSources>()
   readonly #outgoing = new Set<Outgoing>()
+  /** Those to be opened. */
+  readonly #calls: TransferCall[] = []
+  #isResting = false
   /** Those that may send, in turn. */
   readonly #queue: Outgoing[] = []
   #isScheduled = false
@@ -55,7 +60,7 @@ export class Transfers {
 
   /** Transfers under way. */
   get count(): number {
-    return this.#outgoing.size
+    return this.#outgoing.size + this.#calls.length
   }
 
   /** A configuration, by the number that AnswerSource has of it; workers may ask for its zones from now on. */
@@ -90,18 +95,41 @@ export class Transfers {
 
   /** Answers a worker, in messages that it takes one by one. Never throws. */
   open(call: TransferCall): void {
+    if (this.count >= TRANSFERS_MAX) {
+      this.#refuse(call, SERVFAIL)
+      return
+    }
+    this.#calls.push(call)
+    call.port.once('close', () => {
+      const at = this.#calls.indexOf(call)
+      if (at >= 0) this.#calls.splice(at, 1)
+    })
+    if (!this.#isResting) this.#openNext()
+  }
+
+  #openNext(): void {
+    const call = this.#calls.shift()
+    this.#isResting = call !== undefined
+    if (call === undefined) return
+    const beganMs = performance.now()
     try {
       this.#open(call)
     } catch (error) {
       this.#fail(call.port, error)
     }
+    setTimeout(() => this.#openNext(), OPENING_REST * (performance.now() - beganMs))
   }
 
-  #open({ transfer, port }: TransferCall): void {
-    const records = this.#outgoing.size < TRANSFERS_MAX ? this.#recordsOf(transfer) : SERVFAIL
+  #refuse({ transfer, port }: TransferCall, rcode: number): void {
+    port.postMessage(transferFailure(transfer.query, rcode))
+    port.postMessage(null)
+  }
+
+  #open(call: TransferCall): void {
+    const { transfer, port } = call
+    const records = this.#recordsOf(transfer)
     if (typeof records === 'number') {
-      port.postMessage(transferFailure(transfer.query, records))
-      port.postMessage(null)
+      this.#refuse(call, records)
       return
     }
     const messages = this.#messagesOf(transfer, records)

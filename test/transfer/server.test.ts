@@ -2,9 +2,14 @@
 
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
+import { decodeMessage } from '../../src/dns/message.ts'
 import { CorefileServer, freePort } from '../corefile/corefile-server.ts'
 import { encodeQuery, FLAG, readResponse } from '../server/wire.ts'
 import { type Endpoint, ixfrQuery, TransferClient, takeZone } from './axfr.ts'
@@ -65,9 +70,21 @@ spec: {type: ExternalName, externalName: 192.0.2.1}
 let server: CorefileServer
 let endpoint: Endpoint
 let metricsPort: number
+/** Secondaries of all addresses, and what they were told: `ADDRESS ZONE`. */
+const secondary = createSocket('udp4')
+const told = new Set<string>()
 
 before(async () => {
   metricsPort = await freePort()
+  secondary.unref().bind(0, '0.0.0.0')
+  await once(secondary, 'listening')
+  const { port: notified } = secondary.address()
+  secondary.on('message', (octets, from) => {
+    const { opcode, question } = decodeMessage(octets, 0, octets.length)
+    told.add(`${opcode} ${question?.name}`)
+    octets[2] |= 0x80
+    secondary.send(octets, from.port, from.address)
+  })
   server = await CorefileServer.launch({
     text: `
 cluster.local in-addr.arpa out.example {
@@ -77,7 +94,7 @@ cluster.local in-addr.arpa out.example {
   kubernetes cluster.local in-addr.arpa
   k8s_external out.example
   transfer {
-    to *
+    to * 127.0.0.1:${notified}
   }
 }
 example.org {
@@ -89,10 +106,10 @@ example.org {
     reload 1s
   }
   transfer {
-    to 127.0.0.1 127.0.0.5
+    to 127.0.0.1:${notified} 127.0.0.5
   }
   transfer auto.example.org {
-    to 127.0.0.2
+    to 127.0.0.2:${notified}
   }
 }
 example.net {
@@ -308,7 +325,23 @@ test('a zone that comes into the directory, and one that goes', async () => {
     }
   }
   await until('NOERROR')
+  await toldOf('4 new.auto.example.org.')
+  rmSync(join(server.folder, path))
+  await until('REFUSED')
 })
+
+test('secondaries are told at the start, but not of the zones of a cluster', async () => {
+  for (const zone of ['example.org.', 'auto.example.org.']) await toldOf(`4 ${zone}`)
+  told.clear()
+  server.write(ZONE.replace('host 7', 'host 8'), 'zones/db.auto.example.org')
+  await toldOf('4 auto.example.org.')
+  assert.deepEqual([...told], ['4 auto.example.org.'])
+})
+
+async function toldOf(what: string): Promise<void> {
+  for (let tries = 0; tries < 400 && !told.has(what); tries++) await sleep(50)
+  assert.ok(told.has(what), `${what} is not among ${[...told]}`)
+}
 
 test('kdig takes a zone', async (t) => {
   const args = ['@127.0.0.1', '-p', String(server.port), '+noall', '+answer', 'example.org', 'AXFR']

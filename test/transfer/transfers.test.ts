@@ -154,6 +154,32 @@ test('there are only so many at a time', async () => {
   assert.equal(await new Worker(transfers).all(), '0 in 20', 'then there is room again')
 })
 
+test('zones that take long to remember leave time for other things; who has gone meanwhile costs nothing', async () => {
+  let opened = 0
+  const slow = (): Iterable<ResourceRecord> => {
+    opened++
+    for (const end = performance.now() + 30; performance.now() < end; );
+    return [...zoneOf(1)]
+  }
+  const sources = sourcesOf([])
+  const index = { complete: true, transfer: slow }
+  const transfers = transfersOf({ ...sources, clusters: [{ engine: { index } } as unknown as Cluster] })
+  const workers = Array.from({ length: 8 }, () => new Worker(transfers))
+  const beganMs = performance.now()
+  for (const worker of workers.slice(4)) worker.port.close()
+  assert.deepEqual(await Promise.all(workers.slice(0, 4).map((worker) => worker.all())), Array(4).fill('0 in 1'))
+  assert.ok(performance.now() - beganMs > 3 * 30 * 4)
+  for (let tries = 0; tries < 500 && transfers.count > 0; tries++) await sleep(2)
+  assert.deepEqual([opened, transfers.count], [4, 0])
+})
+
+test('a zone that cannot be had', async () => {
+  const index = { complete: true, transfer: () => assert.fail('told to fail') }
+  const sources = { ...sourcesOf([]), clusters: [{ engine: { index } } as unknown as Cluster] }
+  assert.equal(await new Worker(transfersOf(sources)).all(), 'nothing, broken off')
+  assert.deepEqual(lines, ['[ERROR] plugin/transfer: told to fail'])
+})
+
 test('a failure while records are made breaks the transfer off', async () => {
   const zone = (function* () {
     yield* zoneOf(3)
