@@ -21,6 +21,13 @@ process.once('exit', () => {
   for (const child of children) child.kill()
 })
 
+/** Different ports that are free. */
+export async function freePorts(count: number): Promise<number[]> {
+  const ports = new Set<number>()
+  while (ports.size < count) ports.add(await freePort())
+  return [...ports]
+}
+
 /** One series of an instant vector. */
 export interface Series {
   readonly labels: Readonly<Record<string, string>>

@@ -1,5 +1,8 @@
 // Section 11 of the Corefile reference as a table: every family, its type, labels and buckets. Written from the text, not from src/admin.
 
+import assert from 'node:assert/strict'
+import { type Exposition, without } from './exposition.ts'
+
 export interface ReferenceFamily {
   readonly name: string
   readonly type: 'counter' | 'gauge' | 'histogram'
@@ -112,6 +115,21 @@ export const TYPE_LABELS: readonly string[] = [
   ...['A', 'AAAA', 'ANY', 'AXFR', 'CNAME', 'DNSKEY', 'DS', 'HTTPS', 'IXFR', 'MX', 'NS', 'NSEC', 'NSEC3', 'PTR'],
   ...['RRSIG', 'SOA', 'SRV', 'SVCB', 'TXT'],
 ]
+
+/** Compares name, type, labels and buckets of every `coredns_*` family of a page. @returns how many there are */
+export function compareWithReference(page: Exposition): number {
+  const families = [...page.families.values()].filter(({ name }) => name.startsWith('coredns_'))
+  for (const { name, type, samples } of families) {
+    const reference = REFERENCE.get(name)
+    assert.ok(reference !== undefined, `${name} is in the reference`)
+    assert.equal(type, reference.type, name)
+    const labels = new Set(samples.map((sample) => Object.keys(without(sample.labels, 'le')).sort().join()))
+    assert.deepEqual([...labels], [[...reference.labels].sort().join()], name)
+    const buckets = new Set(samples.flatMap((sample) => sample.labels.le ?? []))
+    assert.deepEqual([...buckets], type === 'histogram' ? [...reference.buckets, '+Inf'] : [], name)
+  }
+  return families.length
+}
 
 function wordsOf(text: string): string[] {
   return text === '' ? [] : text.split(' ')

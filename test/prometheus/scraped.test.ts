@@ -7,11 +7,13 @@ import { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { CorefileServer, freePort } from '../corefile/corefile-server.ts'
+import { CorefileServer } from '../corefile/corefile-server.ts'
 import { LiveCluster, SHOP, slice } from '../server/live-cluster.ts'
 import { encodeQuery, type Query } from '../server/wire.ts'
 import { PANELS } from './dashboards.ts'
-import { PrometheusProcess, type RuleState, SKIP } from './prometheus-process.ts'
+import { Exposition } from './exposition.ts'
+import { freePorts, PrometheusProcess, type RuleState, SKIP } from './prometheus-process.ts'
+import { compareWithReference } from './reference.ts'
 
 const PROMTOOL = '/usr/bin/promtool'
 const RULES = join(import.meta.dirname, 'rules')
@@ -106,7 +108,7 @@ async function alert(name: string, severity: string): Promise<RuleState> {
 describe('scraped by Prometheus', { skip: SKIP, concurrency: false }, () => {
   before(async () => {
     let health: number
-    ;[main, other, metrics, health] = await Promise.all(Array.from({ length: 4 }, freePort))
+    ;[main, other, metrics, health] = await freePorts(4)
     cluster = await LiveCluster.start()
     cluster.put(...SHOP)
     server = await CorefileServer.start({
@@ -195,6 +197,15 @@ describe('scraped by Prometheus', { skip: SKIP, concurrency: false }, () => {
       const { state } = await alert('CoreDNSPanicCount', 'warning')
       return state === 'firing'
     })
+  })
+
+  test('what a live cluster adds has the names, labels and buckets of the reference', async () => {
+    const page = new Exposition((await server.get('/metrics', metrics)).body)
+    compareWithReference(page)
+    const names = ['requests_total', 'request_duration_seconds', 'rate_limiter_duration_seconds']
+    for (const name of names) assert.ok(page.families.has(`coredns_kubernetes_rest_client_${name}`), name)
+    const kinds = page.families.get('coredns_kubernetes_dns_programming_duration_seconds')!.samples
+    assert.deepEqual([...new Set(kinds.map(({ labels }) => labels.service_kind))], ['cluster_ip'])
   })
 
   test('Prometheus has had nothing to say about what it got', () => {
