@@ -90,7 +90,7 @@ function reloadsOf(
   return new Reloads(configuration, {
     read,
     change: async (next) => {
-      await server.change(next, ending.asked)
+      await server.change(next, ending.signal)
       logger.isDebug = next.blocks.some(({ plugins }) => plugins.debug !== undefined)
     },
     logger,
@@ -124,6 +124,7 @@ class Ending {
   /** Called right before an end that waits for nothing. */
   onQuit: () => void = () => {}
   #signal: NodeJS.Signals | undefined
+  readonly #abort = new AbortController()
   readonly #logger: Logger
   readonly #plain: boolean
 
@@ -137,6 +138,7 @@ class Ending {
           if (this.#signal !== undefined && (signal === 'SIGINT' || plain)) this.#quit(SECOND_INTERRUPT)
           this.#signal ??= signal
           resolve(signal)
+          this.#abort.abort()
         })
       }
     })
@@ -147,6 +149,11 @@ class Ending {
     process.on('SIGUSR2', () =>
       logger.warning('', 'SIGUSR2: not taken; a new process may be started beside this one, on the same ports'),
     )
+  }
+
+  /** Aborted when `asked` settles. */
+  get signal(): AbortSignal {
+    return this.#abort.signal
   }
 
   #quit(code: number): never {

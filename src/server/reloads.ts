@@ -33,6 +33,8 @@ export class Reloads {
   /** What could not be loaded: it is not tried again. */
   #refused = ''
   #running: Promise<void>
+  /** The next one, while another is under way. */
+  #waiting: { isForced: boolean } | null = null
   #timer: NodeJS.Timeout | undefined
   #isStopped = false
   readonly #parts: ReloadParts
@@ -72,8 +74,16 @@ export class Reloads {
   }
 
   #enqueue(isForced: boolean): Promise<void> {
+    if (this.#waiting !== null) {
+      // It has not begun: what it will read is what there is by then.
+      this.#waiting.isForced ||= isForced
+      return this.#running
+    }
+    const waiting = { isForced }
+    this.#waiting = waiting
     this.#running = this.#running.then(async () => {
-      if (!this.#isStopped) await this.#load(isForced)
+      this.#waiting = null
+      if (!this.#isStopped) await this.#load(waiting.isForced)
     })
     return this.#running
   }

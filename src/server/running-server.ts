@@ -9,7 +9,7 @@ import type { Logger } from '../admin/logger.ts'
 import { QueryLog } from '../admin/query-log.ts'
 import type { Configuration } from '../config/configuration.ts'
 import { CounterHistory, type CounterValues, readCounters } from '../workers/counters.ts'
-import { collectGarbage } from '../workers/garbage.ts'
+import { collectGarbage, letGo } from '../workers/garbage.ts'
 import { createLogRing } from '../workers/log-ring.ts'
 import { type Serving, startServing } from '../workers/server.ts'
 import type { StaticZones } from '../zones/static-zones.ts'
@@ -39,6 +39,19 @@ export interface ServerParts {
   readonly settings: ServerSettings
   readonly logger: Logger
   readonly sink: LineSink
+}
+
+/** Waits for some work unless the process is to end. A race with a promise that lives as long as the process would keep all that it saw. */
+async function unless(ended: AbortSignal, work: Promise<unknown>): Promise<void> {
+  const { promise, reject } = Promise.withResolvers<never>()
+  const giveUp = (): void => reject(new Error('the process is about to end'))
+  if (ended.aborted) giveUp()
+  ended.addEventListener('abort', giveUp)
+  try {
+    await Promise.race([work, promise])
+  } finally {
+    ended.removeEventListener('abort', giveUp)
+  }
 }
 
 function isKnown({ status, isRestored }: Cluster): boolean {
@@ -158,10 +171,10 @@ export class RunningServer {
 
   /**
    * Changes over to another configuration; no query is lost.
-   * @param ended  settles when the process is to end: waiting for an API server is then given up
+   * @param ended  the process is to end: waiting for an API server is then given up
    * @throws what stands in the way: all is as before then
    */
-  async change(configuration: Configuration, ended: Promise<unknown>): Promise<void> {
+  async change(configuration: Configuration, ended: AbortSignal): Promise<void> {
     const before = this.#stand!
     const after = await this.#make(configuration, before)
     const known = new Set(before.clusters.all)
@@ -174,7 +187,7 @@ export class RunningServer {
           return cluster.start()
         }),
       )
-      await Promise.race([started, ended.then(() => Promise.reject(new Error('the process is about to end')))])
+      await unless(ended, started)
       if (before.clusters.all.some(isKnown) && !fresh.every(isKnown)) {
         throw new NotKnownError('plugin/kubernetes: the API server has not told everything within startup_timeout')
       }
@@ -190,6 +203,7 @@ export class RunningServer {
     if (before.counting !== null) this.#history.retire(readCounters(before.counting.plan, before.counting.memory))
     this.#stand = after
     await this.#drop(before, new Set(after.clusters.all))
+    letGo()
   }
 
   /** Wakes whoever waits, so that a process that exits now need not wait for them. */

@@ -2,10 +2,19 @@
 // and reading a large cluster left behind until it is needed again, often for hours; a query worker would keep it for good.
 
 /** What Node's flag --expose-gc, given by the launcher, defines. */
-type Collect = (options: { type: 'major'; execution: 'sync'; flavor: 'last-resort' }) => void
+type Collect = (options: { type: 'major'; execution: 'sync'; flavor: 'last-resort' | 'regular' }) => void
 
 /** Collects all garbage of this thread and gives the memory back; takes tens of milliseconds. Nothing without --expose-gc. */
 export function collectGarbage(): void {
   const collect = (globalThis as { gc?: Collect }).gc
   collect?.({ type: 'major', execution: 'sync', flavor: 'last-resort' })
+}
+
+/**
+ * Collects all garbage of this thread while it serves, a few milliseconds: shared memory goes when no thread holds it any more, and a thread
+ * that makes no garbage of its own would hold it for good.
+ */
+export function letGo(): void {
+  const collect = (globalThis as { gc?: Collect }).gc
+  collect?.({ type: 'major', execution: 'sync', flavor: 'regular' })
 }

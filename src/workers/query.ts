@@ -23,7 +23,7 @@ import {
   STOPPED,
   WAITING,
 } from './control.ts'
-import { collectGarbage } from './garbage.ts'
+import { collectGarbage, letGo } from './garbage.ts'
 import type { Assigned } from './pool.ts'
 
 /** What a query worker is handed: numbers and shared memory, all owned by the main thread. */
@@ -101,6 +101,7 @@ export default async function serveQueries(task: QueryTask & Assigned<QueryAssig
       loop.assign(message, create)
       control.generation = message.generation
     }
+    letGo()
   }
   loop.drain()
   port.close()

@@ -17,7 +17,7 @@ import {
   TIMEOUTS_COUNTER,
   WAITING,
 } from './control.ts'
-import { collectGarbage } from './garbage.ts'
+import { collectGarbage, letGo } from './garbage.ts'
 import { GuardedAnswerer } from './guard.ts'
 import type { Assigned } from './pool.ts'
 import { RunningTransfer } from './transfer.ts'
@@ -72,6 +72,7 @@ export default async function serveStreams(task: StreamTask & Assigned<StreamAss
       await worker.change(next)
       control.generation = next.generation
     })
+    changing = changing.then(letGo)
   })
   await control.stopped()
   await changing
