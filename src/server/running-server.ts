@@ -9,7 +9,7 @@ import type { Logger } from '../admin/logger.ts'
 import { QueryLog } from '../admin/query-log.ts'
 import type { Configuration } from '../config/configuration.ts'
 import { CounterHistory, type CounterValues, readCounters } from '../workers/counters.ts'
-import { collectGarbage, letGo } from '../workers/garbage.ts'
+import { collectGarbage } from '../workers/garbage.ts'
 import { createLogRing } from '../workers/log-ring.ts'
 import { type Serving, startServing } from '../workers/server.ts'
 import type { StaticZones } from '../zones/static-zones.ts'
@@ -20,6 +20,9 @@ import { type ClusterContext, ClusterSet } from './clusters.ts'
 import type { ReloadFigures } from './metrics.ts'
 import { bindsOf, ownAddresses, type ServerSettings } from './plan.ts'
 import type { Transfers } from './transfers.ts'
+
+/** After a reload. */
+const LET_GO_MS = 1000
 
 /** Everything that one configuration has made. */
 interface Stand {
@@ -79,6 +82,7 @@ export class RunningServer {
   #stand: Stand | null = null
   #serving: Serving | null = null
   #retiredDrops = 0
+  #lettingGo: NodeJS.Timeout | undefined
   #failed = Promise.withResolvers<never>()
 
   constructor(parts: ServerParts) {
@@ -203,7 +207,7 @@ export class RunningServer {
     if (before.counting !== null) this.#history.retire(readCounters(before.counting.plan, before.counting.memory))
     this.#stand = after
     await this.#drop(before, new Set(after.clusters.all))
-    letGo()
+    this.#letGoSoon()
   }
 
   /** Wakes whoever waits, so that a process that exits now need not wait for them. */
@@ -339,6 +343,16 @@ export class RunningServer {
     const stand = this.#stand
     if (stand === null || stand.statics !== statics || this.#serving === null) return
     await this.#serving.change(bindsOf(stand.configuration), this.#sourceOf(stand))
+    this.#letGoSoon()
+  }
+
+  /** What is not served any more goes when no thread holds it. Not while a reload has just taken the cores, nor after each of many. */
+  #letGoSoon(): void {
+    this.#lettingGo ??= setTimeout(() => {
+      this.#lettingGo = undefined
+      void this.tidy()
+      void this.#serving?.letGo()
+    }, LET_GO_MS).unref()
   }
 
   /** Lets go of everything but the clusters that others use. */

@@ -16,8 +16,9 @@ import {
   STOPPED,
   WAITING,
 } from './control.ts'
+import { LET_GO, letGo } from './garbage.ts'
 import { GuardedAnswerer } from './guard.ts'
-import type { Assigned } from './pool.ts'
+import type { Assigned, Later } from './pool.ts'
 
 /** What a portable query worker is handed. */
 export interface DatagramTask {
@@ -90,8 +91,9 @@ export default async function serveDatagrams(task: DatagramTask & Assigned<Datag
   control.generation = task.assignment.generation
   control.state = WAITING
   const changes = new Sequence()
-  task.port.on('message', (assignment: DatagramAssignment & { readonly generation: number }) => {
+  task.port.on('message', (assignment: Later<DatagramAssignment>) => {
     changes.add(async () => {
+      if (assignment === LET_GO) return letGo()
       await server.change(assignment)
       control.generation = assignment.generation
     })

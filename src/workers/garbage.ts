@@ -10,6 +10,9 @@ export function collectGarbage(): void {
   collect?.({ type: 'major', execution: 'sync', flavor: 'last-resort' })
 }
 
+/** What a worker is sent, in place of an assignment, to call letGo(). */
+export const LET_GO = 'let go'
+
 /**
  * Collects all garbage of this thread while it serves, a few milliseconds: shared memory goes when no thread holds it any more, and a thread
  * that makes no garbage of its own would hold it for good.

@@ -8,6 +8,7 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import { Piscina } from 'piscina'
 import { BUSY, type ControlBlock, STARTING } from './control.ts'
+import { LET_GO } from './garbage.ts'
 
 /** A worker as the pool knows it. */
 export interface PoolWorker {
@@ -32,6 +33,9 @@ export interface Assigned<Assignment> {
   readonly port: MessagePort
 }
 
+/** What comes through that port. */
+export type Later<Assignment> = (Assignment & { readonly generation: number }) | typeof LET_GO
+
 /** What a worker's thread may post to the main thread: a failure it survived. */
 export interface FailureMessage {
   readonly failure: string
@@ -51,6 +55,7 @@ const GENERATION_POLL_MS = 50
 // A worker that dies before it was ever ready would die again: not at full speed, then.
 const FAILED_START_PAUSE_MS = 100
 const LOG_PERIOD_MS = 1000
+const LET_GO_MS = 100
 // Small heaps: workers allocate next to nothing. The young generation is per thread and, left alone, grows to 16 MiB and more.
 const RESOURCE_LIMITS = { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 48 }
 
@@ -158,6 +163,15 @@ export class WorkerPool {
       worker.wake?.()
     }
     await Promise.all(this.#watched.map(({ worker }) => this.#follows(worker, generation)))
+  }
+
+  /** Has every worker let go of what it does not use any more, one after another: it holds up each for a moment. */
+  async letGo(): Promise<void> {
+    for (const { worker, port } of this.#watched) {
+      port?.postMessage(LET_GO)
+      worker.wake?.()
+      await new Promise((resolve) => setTimeout(resolve, LET_GO_MS).unref())
+    }
   }
 
   async #follows({ control }: PoolWorker, generation: number): Promise<void> {

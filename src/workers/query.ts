@@ -23,8 +23,8 @@ import {
   STOPPED,
   WAITING,
 } from './control.ts'
-import { collectGarbage, letGo } from './garbage.ts'
-import type { Assigned } from './pool.ts'
+import { collectGarbage, LET_GO, letGo } from './garbage.ts'
+import type { Assigned, Later } from './pool.ts'
 
 /** What a query worker is handed: numbers and shared memory, all owned by the main thread. */
 export interface QueryTask {
@@ -93,7 +93,11 @@ export default async function serveQueries(task: QueryTask & Assigned<QueryAssig
     loop.woken = false
     // A thread that never returns to its event loop asks for its messages.
     for (let next = receiveMessageOnPort(port); next !== undefined; next = receiveMessageOnPort(port)) {
-      const { message }: { message: QueryAssignment & { readonly generation: number } } = next
+      const { message }: { message: Later<QueryAssignment> } = next
+      if (message === LET_GO) {
+        letGo()
+        continue
+      }
       control.state = WAITING
       const create = await module.prepareAnswerer(message.source)
       control.state = BUSY
@@ -101,7 +105,6 @@ export default async function serveQueries(task: QueryTask & Assigned<QueryAssig
       loop.assign(message, create)
       control.generation = message.generation
     }
-    letGo()
   }
   loop.drain()
   port.close()

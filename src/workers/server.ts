@@ -28,6 +28,8 @@ export interface Serving {
    * changed over, and nobody uses the source before any more. One at a time. @throws ListenError; everything is then as before
    */
   change(binds: readonly Bind[], source: AnswerSource): Promise<void>
+  /** Memory that only earlier sources had is given back, one thread after another. */
+  letGo(): Promise<void>
   /** Answers what has arrived, then closes everything: well under a second. Once is enough. */
   stop(): Promise<void>
   /** Counters, read now. */
@@ -103,6 +105,10 @@ function running(
       const closeOld = await transport.change(binds, source)
       await Promise.all([query.reassign(), stream.reassign()])
       closeOld()
+    },
+    letGo: async () => {
+      await query.letGo()
+      await stream.letGo()
     },
     stop: () => {
       stopped ??= stopAll(transport, [query, stream])

@@ -17,9 +17,9 @@ import {
   TIMEOUTS_COUNTER,
   WAITING,
 } from './control.ts'
-import { collectGarbage, letGo } from './garbage.ts'
+import { collectGarbage, LET_GO, letGo } from './garbage.ts'
 import { GuardedAnswerer } from './guard.ts'
-import type { Assigned } from './pool.ts'
+import type { Assigned, Later } from './pool.ts'
 import { RunningTransfer } from './transfer.ts'
 
 /** What the stream worker is handed. */
@@ -67,12 +67,12 @@ export default async function serveStreams(task: StreamTask & Assigned<StreamAss
   control.generation = assignment.generation
   control.state = WAITING
   let changing = Promise.resolve()
-  port.on('message', (next: StreamAssignment & { readonly generation: number }) => {
+  port.on('message', (next: Later<StreamAssignment>) => {
     changing = changing.then(async () => {
+      if (next === LET_GO) return letGo()
       await worker.change(next)
       control.generation = next.generation
     })
-    changing = changing.then(letGo)
   })
   await control.stopped()
   await changing
