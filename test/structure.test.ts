@@ -77,14 +77,13 @@ function codeOf(text: string): string {
 function importsOf({ path, code }: SourceFile): Import[] {
   const statements = code.matchAll(/\b(?:import|export)\s+(type\s+)?(?:[\w*{][^'"]*?\sfrom\s+)?['"]([^'"]+)['"]/g)
   const calls = code.matchAll(/\b(?:import|require|URL)\(\s*()['"]([^'"]+)['"]/g)
-  const isFile = ([, , specifier]: RegExpMatchArray): boolean => !specifier.endsWith('.json') && !specifier.includes('$')
-  return [...statements, ...calls].filter(isFile).map(
-    ([, type, specifier]) => ({
-      from: path,
-      specifier,
-      isType: type !== undefined && type !== '',
-    }),
-  )
+  const isFile = ([, , specifier]: RegExpMatchArray): boolean =>
+    !specifier.endsWith('.json') && !specifier.includes('$')
+  return [...statements, ...calls].filter(isFile).map(([, type, specifier]) => ({
+    from: path,
+    specifier,
+    isType: type !== undefined && type !== '',
+  }))
 }
 
 const imports = files.flatMap(importsOf)
