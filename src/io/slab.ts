@@ -53,6 +53,8 @@ const TRIES = 5
 const COUNTER_OFFSET = 64
 const WATCHES_OFFSET = 128
 const WATCHES = 64
+/** Sockets that the owner of a slab can watch, beside an eventfd. */
+export const SOCKETS_MAX: number = WATCHES - 2
 
 /** Phases of a slab, see above. */
 export const EMPTY = 0

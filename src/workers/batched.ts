@@ -2,7 +2,7 @@
 
 import { closeDescriptor, duplicate, openEvent } from '../io/libc.ts'
 import { isDispensable, ListenError } from '../io/listening.ts'
-import { mapSlab, type SlabPlace, unmapSlab } from '../io/slab.ts'
+import { mapSlab, type SlabPlace, SOCKETS_MAX, unmapSlab } from '../io/slab.ts'
 import { type BoundAddress, bindAddress, closeBound, quiesceSocket, receiveQueueDrops, wake } from '../io/sockets.ts'
 import type { AnswerSource } from './answer.ts'
 import type { QueryAssignment, QueryTask } from './query.ts'
@@ -26,6 +26,15 @@ const open: TransportKind['open'] = async (options, control) => new BatchedTrans
 
 /** Linux's batched system calls. */
 export const batched: TransportKind = { queryModule: new URL('./query.ts', import.meta.url).href, open }
+
+/** More addresses and ports than a worker can watch. */
+export class TooManyListenersError extends Error {
+  readonly code = 'TOO_MANY_LISTENERS'
+
+  constructor(count: number) {
+    super(`${count} addresses and ports to serve (IPv4 and IPv6 apart): at most ${SOCKETS_MAX}`)
+  }
+}
 
 class BatchedTransport implements Transport {
   readonly name = 'io'
@@ -130,6 +139,7 @@ class BatchedTransport implements Transport {
   /** Everything in `binds`, what of it is in `known` as it is. */
   #bindAll(binds: readonly Bind[], known: readonly Open[]): Open[] {
     const { workers, receiveBufferBytes, log } = this.#options
+    if (binds.length > SOCKETS_MAX) throw new TooManyListenersError(binds.length)
     const addresses = binds.map(({ address }) => address)
     const opened: Open[] = []
     const all: Open[] = []

@@ -40,7 +40,7 @@ export interface QueryTask {
 /** What it is to do now. */
 export interface QueryAssignment {
   readonly source: AnswerSource
-  /** At most QUERY_SOCKETS_MAX. */
+  /** At most SOCKETS_MAX. */
   readonly sockets: readonly QuerySocket[]
 }
 
@@ -55,9 +55,6 @@ export interface QuerySocket {
   readonly address: Uint8Array
   readonly port: number
 }
-
-/** Sockets that a worker can watch, beside its eventfd. */
-export const QUERY_SOCKETS_MAX = 62
 
 // Full batches taken from one socket before the others and the eventfd get their turn.
 const ROUNDS_MAX = 16

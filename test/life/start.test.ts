@@ -200,3 +200,28 @@ test('two processes of ours share all ports', async () => {
   assert.equal((await second.get('/health', http.health)).body, 'OK')
   assert.equal(await second.stop(), 0)
 })
+
+test('more addresses and ports than can be watched: exit 1; as many as can be are served', async () => {
+  const MOST = 62
+  const ports: number[] = []
+  while (ports.length <= MOST) {
+    const port = await freePort()
+    if (!ports.includes(port)) ports.push(port)
+  }
+  const block = (port: number): string => `a.example:${port} {\n  bind 127.0.0.1\n  whoami\n}\n`
+  const many = await launch({ text: ports.map(block).join(''), manifests: [] })
+  assert.equal((await many.exit()).code, 1)
+  assert.match(many.stderr.join('\n'), /^peregrine: 63 addresses and ports to serve .*: at most 62$/)
+  const server = await start({ text: ports.slice(1).map(block).join(''), manifests: [], workers: 2 })
+  for (const port of [ports[1], ports.at(-1)!]) {
+    for (const tcp of [false, true]) {
+      assert.equal((await server.ask({ name: 'x.a.example', type: 'A' }, { port, tcp })).rcode, 'NOERROR')
+    }
+  }
+  // A reload to too many is refused.
+  const from = server.mark
+  server.write(ports.map(block).join(''))
+  server.signal('SIGUSR1')
+  await server.line(/^\[ERROR\] Restart failed: 63 addresses and ports/, from)
+  assert.equal((await server.ask({ name: 'x.a.example', type: 'A' }, { port: ports[1] })).rcode, 'NOERROR')
+})
