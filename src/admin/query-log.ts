@@ -7,6 +7,7 @@ import { rcodeName } from '../dns/rcodes.ts'
 import { className, typeName } from '../dns/record-types.ts'
 import { formatAddress } from '../kube/address.ts'
 import { LOG_DENIAL, LOG_ERROR, LOG_SUCCESS, logClass, type ReadLogEntry } from '../workers/log-ring.ts'
+import { classMaskOf } from '../workers/query-account.ts'
 import { escapeControls } from './logger.ts'
 
 /** A query of the log as text: entries that come with metadata are handed over as JSON of this. */
@@ -39,7 +40,6 @@ export interface LoggedQuery {
 }
 
 const UNKNOWN = '-'
-const MASKS = { all: LOG_SUCCESS | LOG_DENIAL | LOG_ERROR, success: LOG_SUCCESS, denial: LOG_DENIAL, error: LOG_ERROR }
 const CLASS_NAMES: Readonly<Record<number, string>> = {
   [LOG_SUCCESS]: 'success',
   [LOG_DENIAL]: 'denial',
@@ -161,7 +161,7 @@ function compile({ names, format, classes }: LogRule): CompiledRule {
     takes: names.includes('.')
       ? () => true
       : (name) => names.includes(name) || suffixes.some((suffix) => name.endsWith(suffix)),
-    mask: classes.reduce((mask, each) => mask | MASKS[each], 0),
+    mask: classMaskOf(classes),
     parts: partsOf(format),
   }
 }

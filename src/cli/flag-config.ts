@@ -11,9 +11,9 @@ import {
 import { usableWorkers } from '../config/usable-workers.ts'
 import { labelsOfText, NameError } from '../dns/name.ts'
 import type { SchemaOptions } from '../kube/schema.ts'
-import type { ConnectionOptions, Resource } from '../kube/watch/messages.ts'
+import type { ConnectionOptions } from '../kube/watch/messages.ts'
 import { isInCluster } from '../kube/watch/service-account.ts'
-import { everyAddress, type ServerSettings } from '../server/plan.ts'
+import { everyAddress, resourcesOf, type ServerSettings } from '../server/plan.ts'
 import { FlagError, type FlagName, type Flags } from './flags.ts'
 
 const EXAMPLES = join(import.meta.dirname, '../../examples')
@@ -109,11 +109,8 @@ function feedFromFlags(
   schema: SchemaOptions,
   multicluster: boolean,
 ): FeedConfig {
-  const { noEndpoints, pods, endpointPodNames, zonal } = schema
-  const resources: Resource[] = ['namespaces', 'services']
-  if (!noEndpoints) resources.push('endpointslices')
-  if (pods === 'verified') resources.push('pods')
-  if (multicluster) resources.push('serviceimports')
+  const { endpointPodNames, zonal } = schema
+  const resources = resourcesOf(schema, multicluster)
   return {
     connection,
     resources,

@@ -3,6 +3,7 @@
 import type { BlockConfig, Configuration, Fallthrough, Plugins } from '../config/configuration.ts'
 import { labelsOfText } from '../dns/name.ts'
 import type { ZoneConfig } from '../dns/zone-table.ts'
+import { isReverseZone } from '../kube/external-zones.ts'
 import type { ClusterSource } from '../plugins/kubernetes.ts'
 import type { AnswerSource, BlockSource, ListenerSource } from '../workers/answerer.ts'
 import {
@@ -14,7 +15,7 @@ import {
 } from '../workers/counters.ts'
 import type { StaticZones } from '../zones/static-zones.ts'
 import type { Cluster } from './cluster.ts'
-import { BUFSIZE } from './plan.ts'
+import { BUFSIZE, withoutDot } from './plan.ts'
 
 /** Who may write a reply, in the order in which plugins are asked. */
 const WRITERS: readonly (keyof Plugins)[] = [
@@ -174,7 +175,5 @@ function labelsOf(zone: string): string[] {
 }
 
 function isReverse(zone: string): boolean {
-  return (
-    zone === 'in-addr.arpa.' || zone === 'ip6.arpa.' || zone.endsWith('.in-addr.arpa.') || zone.endsWith('.ip6.arpa.')
-  )
+  return isReverseZone(withoutDot(zone))
 }

@@ -5,6 +5,8 @@ import type { Configuration, K8sExternalConfig, KubernetesConfig } from '../conf
 import type { FeedConfig, RecordSource } from '../config/server-config.ts'
 import { parseAddress } from '../io/addresses.ts'
 import type { ClusterIndexOptions } from '../kube/cluster-index.ts'
+import { isReverseZone } from '../kube/external-zones.ts'
+import type { SchemaOptions } from '../kube/schema.ts'
 import type { ConnectionOptions, Resource } from '../kube/watch/messages.ts'
 import type { Bind } from '../workers/server.ts'
 
@@ -29,7 +31,6 @@ export interface ClusterPlan {
   readonly source: RecordSource
 }
 
-const REVERSE_SUFFIXES = ['in-addr.arpa', 'ip6.arpa']
 const TIMER_MAX_MS = 2 ** 31 - 1 // Node's timers fire at once if asked for more: 24.8 days stand for longer
 /** Largest UDP response of a block without `bufsize`. */
 export const BUFSIZE = 1232
@@ -43,9 +44,9 @@ export function clusterPlanOf(
   const zones = kubernetes.zones.map(withoutDot)
   const { pods, endpointPodNames, ignoreEmptyService, noEndpoints, zonal, okd } = kubernetes
   const cluster = {
-    zones: zones.filter((zone) => !isReverse(zone)),
+    zones: zones.filter((zone) => !isReverseZone(zone)),
     multiclusterZones: kubernetes.multicluster.map(withoutDot),
-    reverseZones: zones.filter(isReverse),
+    reverseZones: zones.filter(isReverseZone),
     ttl: kubernetes.ttl,
     namespaces: kubernetes.namespaces === null ? null : [...kubernetes.namespaces],
     schema: { pods, endpointPodNames, ignoreEmptyService, noEndpoints, zonal, okd },
@@ -60,11 +61,8 @@ function externalOf({ zones, apex, ttl, headless }: K8sExternalConfig) {
 }
 
 function feedOf(kubernetes: KubernetesConfig, { feed }: ServerSettings): FeedConfig {
-  const { noEndpoints, pods, endpointPodNames, zonal, multicluster } = kubernetes
-  const resources: Resource[] = ['namespaces', 'services']
-  if (!noEndpoints) resources.push('endpointslices')
-  if (pods === 'verified') resources.push('pods')
-  if (multicluster.length > 0) resources.push('serviceimports')
+  const { endpointPodNames, zonal, multicluster } = kubernetes
+  const resources = resourcesOf(kubernetes, multicluster.length > 0)
   const { kubeconfig, context, endpoint, tls } = kubernetes
   const connection: ConnectionOptions = { kubeconfig, context, endpoint, tls }
   return {
@@ -80,6 +78,18 @@ function feedOf(kubernetes: KubernetesConfig, { feed }: ServerSettings): FeedCon
     maxInflight: kubernetes.apiserverMaxInflight,
     startupTimeoutMs: Math.min(kubernetes.startupTimeoutMs, TIMER_MAX_MS),
   }
+}
+
+/** What must be followed for names of this kind, in the order in which it is listed. */
+export function resourcesOf(
+  { noEndpoints, pods }: Pick<SchemaOptions, 'noEndpoints' | 'pods'>,
+  hasImports: boolean,
+): Resource[] {
+  const resources: Resource[] = ['namespaces', 'services']
+  if (!noEndpoints) resources.push('endpointslices')
+  if (pods === 'verified') resources.push('pods')
+  if (hasImports) resources.push('serviceimports')
+  return resources
 }
 
 /** What the listeners of a configuration bind: every address is IPv4's and, where there is any, IPv6's. */
@@ -111,10 +121,7 @@ export function ownAddresses(listen: readonly string[]): string[] {
   return [...addresses].filter((text) => !text.startsWith('127.') && text !== '::1' && !text.startsWith('fe80:'))
 }
 
-function withoutDot(zone: string): string {
+/** A zone of the configuration as the cluster's parts write it. */
+export function withoutDot(zone: string): string {
   return zone === '.' ? '' : zone.slice(0, -1)
-}
-
-function isReverse(zone: string): boolean {
-  return REVERSE_SUFFIXES.some((suffix) => zone === suffix || zone.endsWith(`.${suffix}`))
 }

@@ -2,7 +2,6 @@
 // Routes a message to its block, lets the plugins that answer out of an index write the records (plugins/stage.ts), finishes the response, counts it.
 // A query that needs plugins on whole messages goes another way (chain-answer.ts).
 
-import type { Plugins } from '../config/configuration.ts'
 import {
   DROP,
   HEADER_LENGTH,
@@ -33,8 +32,8 @@ import { AUTHORITATIVE, FAIL, PASS } from '../plugins/stage.ts'
 import type { Answerer, AnswerSource, PeerReader, PendingTransfer } from './answerer.ts'
 import type { ChainAnswerer } from './chain-answer.ts'
 import { logClass } from './log-ring.ts'
-import { logsMetadata, QueryAccount } from './query-account.ts'
-import { type Listener, type Route, Router } from './router.ts'
+import { QueryAccount } from './query-account.ts'
+import { type Listener, mayNeedChain, type Route, Router } from './router.ts'
 
 export type { Answerer, AnswerSource } from './answerer.ts'
 
@@ -52,15 +51,6 @@ export async function prepareAnswerer(source: AnswerSource): Promise<AnswererFac
 /** For a source whose blocks have nothing but plugins that answer in place. @throws LayoutError if a region of it is no index */
 export function createAnswerer(source: AnswerSource, reader: number): Answerer {
   return new ServerAnswerer(source, reader, null)
-}
-
-/** Does a block with these plugins have any query that cannot be answered in place? */
-function mayNeedChain(plugins: Plugins): boolean {
-  const { rewrite, acl, header, local, view, metadata, whoami, template, any, nsid, dns64, chaos } = plugins
-  const { loadbalance, transfer } = plugins
-  const some = [rewrite, acl, header, local, view, metadata, whoami, template, any, nsid, dns64, chaos, transfer]
-  const weighs = loadbalance !== undefined && (loadbalance.policy === 'weighted' || loadbalance.prefer.length > 0)
-  return weighs || some.some((each) => each !== undefined) || logsMetadata(plugins)
 }
 
 const TYPE_IXFR = 251

@@ -1,6 +1,6 @@
 // What is written down of each query: counters and lines for the log, in shared memory. Hot where it counts, nothing where nobody wants it.
 
-import type { LogRule, Plugins } from '../config/configuration.ts'
+import type { LogClass, LogRule, Plugins } from '../config/configuration.ts'
 import { textOfWire } from '../dns/name.ts'
 import type { Query } from '../dns/question.ts'
 import { type AnswerSource, MessagePeers, type PeerReader } from './answerer.ts'
@@ -11,7 +11,6 @@ import type { Block, Route } from './router.ts'
 /** Kinds of text in a ring. */
 export const ERROR_TEXT = 1
 export const QUERY_TEXT = 2
-export const EXCEPTION_TEXT = 3
 
 /** What a worker says of an error that a plugin returned: JSON of it is the text. */
 export interface ErrorText {
@@ -25,12 +24,16 @@ export interface ErrorText {
 const MASKS = { all: LOG_SUCCESS | LOG_DENIAL | LOG_ERROR, success: LOG_SUCCESS, denial: LOG_DENIAL, error: LOG_ERROR }
 const QNAME = 12
 const QUESTION_TAIL = 4
-const UDP_SIZE_MIN = 512
 const STREAM_SIZE = 65535
+
+/** Bits (log-ring.ts) of some classes. */
+export function classMaskOf(classes: readonly LogClass[]): number {
+  return classes.reduce((mask, name) => mask | MASKS[name], 0)
+}
 
 /** Bits (log-ring.ts) of the classes that some rule of a block names: what nobody wants is not handed over. */
 export function logMaskOf(rules: readonly LogRule[] | undefined): number {
-  return (rules ?? []).reduce((mask, { classes }) => classes.reduce((bits, name) => bits | MASKS[name], mask), 0)
+  return (rules ?? []).reduce((mask, { classes }) => mask | classMaskOf(classes), 0)
 }
 
 /** Does some rule want metadata, which only plugins on whole messages have? */
@@ -225,6 +228,3 @@ export class QueryAccount {
     this.ring?.pushText(kind, text)
   }
 }
-
-/** Of a query without OPT. */
-export const NO_OPT_SIZE = UDP_SIZE_MIN

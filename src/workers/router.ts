@@ -2,6 +2,7 @@
 // Corefile reference §2: the longest zone takes the query; DS goes to the topmost zone, so that the parent's side answers.
 
 import type { Plugins } from '../config/configuration.ts'
+import { labelsOfText, textOfWire, wireOfLabels } from '../dns/name.ts'
 import { HEADER_LENGTH, type Query } from '../dns/question.ts'
 import { type ZoneTable, zonesOnly } from '../dns/zone-table.ts'
 import { HeldRegion } from '../index/reader.ts'
@@ -100,9 +101,8 @@ export class Block {
       if (type === TYPE_ANY || type > 255) this.#templateTypes = null
       else if (this.#templateTypes !== null) this.#templateTypes[type] = 1
     }
-    this.#templateZones = zonesOnly(templates.flatMap(({ zones }) => zones.map(labelsOfZone)))
-    const some = [this.#always, this.#any, this.#nsid, this.#dns64, this.#transfers, templates.length > 0]
-    this.mayNeedChain = some.some(Boolean)
+    this.#templateZones = zonesOnly(templates.flatMap(({ zones }) => zones.map(labelsOfText)))
+    this.mayNeedChain = mayNeedChain(plugins)
   }
 
   /** Must this query go through the plugins that work on whole messages? */
@@ -119,6 +119,12 @@ export class Block {
   }
 }
 
+/** Does a block with these plugins have any query that cannot be answered in place? */
+export function mayNeedChain(plugins: Plugins): boolean {
+  const { any, nsid, dns64, chaos, template, transfer } = plugins
+  return needsMessages(plugins) || [any, nsid, dns64, chaos, template, transfer].some((each) => each !== undefined)
+}
+
 /** Is there a plugin that sees every query, or whose conditions are not worth knowing here? */
 function needsMessages(plugins: Plugins): boolean {
   const { loadbalance } = plugins
@@ -133,11 +139,6 @@ function asksForNsid({ optionsOffset, optionsEnd }: Query, packet: Uint8Array): 
     if (packet[at] === 0 && packet[at + 1] === NSID_OPTION) return true
   }
   return false
-}
-
-/** Labels of an absolute zone: 'a.b.' -> ['a', 'b']. */
-function labelsOfZone(zone: string): string[] {
-  return zone === '.' ? [] : zone.slice(0, -1).split('.')
 }
 
 /** What arrives on one listener. */
@@ -158,7 +159,7 @@ export class Listener {
     this.source = source
     const byZone = Map.groupBy(routes, ({ zone }) => zone)
     this.#routes = [...byZone.values()]
-    const labels = [...byZone.keys()].map(labelsOfZone)
+    const labels = [...byZone.keys()].map(labelsOfText)
     this.#zones = zonesOnly(labels)
     this.#labelCounts = labels.map(({ length }) => length)
     this.hasViews = routes.some(({ block }) => block.hasView)
@@ -250,7 +251,7 @@ export class Router {
     const routes: Route[] = []
     this.listeners = source.listeners.map((listener) => {
       const own = listener.zones.map(({ labels, block, group }) => {
-        const zone = labels.length === 0 ? '.' : `${labels.join('.')}.`
+        const zone = textOfWire(wireOfLabels(labels))
         const route = new Route(this.blocks[block], group, zone, routes.length)
         routes.push(route)
         return route
