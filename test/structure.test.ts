@@ -21,9 +21,10 @@ const ALLOWED: Record<string, readonly string[]> = {
   config: ['dns', 'kube'],
   plugins: ['config', 'dns', 'index'],
   zones: ['config', 'dns', 'index', 'plugins'],
-  workers: ['config', 'dns', 'index', 'io', 'plugins'],
-  admin: ['config', 'dns', 'kube', 'workers'],
-  server: ['admin', 'config', 'dns', 'index', 'io', 'kube', 'plugins', 'workers', 'zones'],
+  forward: ['config', 'dns', 'index', 'io', 'plugins'],
+  workers: ['config', 'dns', 'forward', 'index', 'io', 'plugins'],
+  admin: ['config', 'dns', 'forward', 'kube', 'workers'],
+  server: ['admin', 'config', 'dns', 'forward', 'index', 'io', 'kube', 'plugins', 'workers', 'zones'],
   cli: ['admin', 'config', 'dns', 'index', 'io', 'kube', 'plugins', 'server', 'workers', 'zones'],
   main: ['cli'],
 }
