@@ -21,7 +21,7 @@ import type { HeldRegion } from '../index/reader.ts'
 import { CUT, OCCLUDED, REDIRECTED } from './file-flags.ts'
 import { ADDITIONAL, ANSWER, AUTHORITY, FileRecords } from './file-records.ts'
 import { KeyReader, keySuffix, keyWildcard } from './key-reader.ts'
-import { AUTHORITATIVE, FAIL, PASS, type Stage } from './stage.ts'
+import { AUTHORITATIVE, CHASE, FAIL, PASS, type Stage, TARGET_RCODE } from './stage.ts'
 
 /** What a stage is made from: all zones of a block's `file`, or of its `auto`. Plain data, so that it can be handed to a worker. */
 export interface FileSource {
@@ -71,7 +71,7 @@ const DELEGATED = 3
 const RENAMED = 4
 
 /** The name goes on at #targetAt. */
-const CHASE = -3
+const FOLLOW = -3
 
 /** @param held  the source's region */
 export function createFileStage(source: FileSource, held: HeldRegion): Stage {
@@ -164,17 +164,18 @@ class FileStage implements Stage {
     for (let link = 0; ; link++) {
       this.links[link] = at
       const result = this.answerName(name, at, zone, link)
-      if (result !== CHASE) return result
+      if (result !== FOLLOW) return result
       at = this.targetAt
       if (response.truncated || link === LINKS_MAX || at - start > POINTER_MAX) return NOERROR | AUTHORITATIVE
       name = this.chained
       readName(name, packet, at, response.at)
       zone = this.zones.find(name, packet, at)
-      if (zone < 0 || this.closesLoop(name, at, link)) return NOERROR | AUTHORITATIVE
+      if (zone < 0) return NOERROR | AUTHORITATIVE | CHASE | TARGET_RCODE
+      if (this.closesLoop(name, at, link)) return NOERROR | AUTHORITATIVE
     }
   }
 
-  /** One name of a chain, that stands at packet[at..]: a result of answer(), or CHASE. */
+  /** One name of a chain, that stands at packet[at..]: a result of answer(), or FOLLOW. */
   private answerName(name: Query, at: number, zone: number, link: number): number {
     switch (this.locate(name, at, zone)) {
       case UNLOADED:
@@ -249,7 +250,7 @@ class FileStage implements Stage {
     this.targetAt = response.at + 12
     records.append(response, this.packet, cname, owner, ANSWER)
     if (this.dnssecOk) records.appendSignatures(response, this.packet, block, cname, owner, ANSWER)
-    return CHASE
+    return FOLLOW
   }
 
   /** Types ANY and RRSIG: all RRsets of the block, or all signatures. @returns false if there are none */
@@ -296,7 +297,7 @@ class FileStage implements Stage {
     response.at = cnameAt + 12 + length
     response.answerCount++
     this.targetAt = cnameAt + 12
-    return this.type === TYPE_CNAME || this.type === TYPE_ANY ? NOERROR | AUTHORITATIVE : CHASE
+    return this.type === TYPE_CNAME || this.type === TYPE_ANY ? NOERROR | AUTHORITATIVE : FOLLOW
   }
 
   /** The name servers of the zone cut at #label, and their addresses as far as they are known here. */

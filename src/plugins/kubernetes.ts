@@ -31,7 +31,7 @@ import { find, findAll } from '../index/lookup.ts'
 import type { HeldRegion } from '../index/reader.ts'
 import { kubernetesMetadata, type MetadataZone } from './kubernetes-metadata.ts'
 import type { Request } from './plugin.ts'
-import { AUTHORITATIVE, PASS, type Stage } from './stage.ts'
+import { AUTHORITATIVE, CHASE, PASS, type Stage, TARGET_RCODE } from './stage.ts'
 
 /** What the stage is made from; plain data, so that it can be handed to a worker. */
 export interface ClusterSource {
@@ -328,7 +328,7 @@ export class KubernetesStage implements Stage {
       const from = nameOctets(name)
       readName(target, octets, from, from + nameLength(words, name))
       this.readKeyAt(target, octets, from)
-      if (target.zone < 0) return NOERROR | AUTHORITATIVE
+      if (target.zone < 0) return this.unfinishedChain(zone)
       if (target.zone === zone && isBelow(target, query)) return this.brokenChain(packet, zone, begin, NOERROR)
       target.entry = this.find(target)
       const located = this.locate(target, target.zone)
@@ -345,9 +345,17 @@ export class KubernetesStage implements Stage {
       cname = block === 0 ? 0 : findRrset(words, block, TYPE_CNAME)
       if (cname !== 0) continue
       const isUnknown = located === MISSING && this.missing === SERVFAIL
-      if (target.zone !== zone && !isUnknown) return NOERROR | AUTHORITATIVE
+      if (target.zone !== zone && !isUnknown) {
+        const isElsewhere = located === MISSING && zones.fallsThrough(target.zone, target, octets, from)
+        return isElsewhere ? this.unfinishedChain(zone) : NOERROR | AUTHORITATIVE
+      }
       return this.brokenChain(packet, zone, begin, located === MISSING ? this.missing : NOERROR)
     }
+  }
+
+  /** The CNAMEs are written; others know what they lead to. */
+  private unfinishedChain(zone: number): number {
+    return NOERROR | AUTHORITATIVE | CHASE | (this.zones.keepsBrokenChains(zone) ? TARGET_RCODE : 0)
   }
 
   private brokenChain(packet: Uint8Array, zone: number, begin: number, rcode: number): number {

@@ -8,8 +8,17 @@ import type { Request } from './plugin.ts'
 export const PASS = -1
 /** Nothing was written, the server says SERVFAIL. */
 export const FAIL = -2
+/** Nothing was written: the answer has to be waited for, which another thread does. */
+export const WAIT = -3
 /** Bit of a result: the answer is authoritative. */
 export const AUTHORITATIVE = 0x1000
+/**
+ * Bit of a NOERROR: the answer ends in a CNAME to a name that this stage has nothing to say of, and the type asked for is to be had there if at all.
+ * What has been written is an answer as it stands; whoever can ask appends what the target yields (workers/stage-plugin.ts).
+ */
+export const CHASE = 0x2000
+/** Beside CHASE: the RCODE is to be the target's (RFC 6604 §3). Without it the response stays NOERROR. */
+export const TARGET_RCODE = 0x4000
 
 /** One plugin of one block, over one index. */
 export interface Stage {
@@ -24,7 +33,7 @@ export interface Stage {
    * @param query     as readQuery() left it: type, labels of the name; zone and key are for the stage to find
    * @param packet    the message, beginning at `start`
    * @param response  begun; records go to `response.at`, never beyond `response.limit`; counts and `truncated` are set
-   * @returns RCODE, | AUTHORITATIVE; or PASS or FAIL: the message is untouched then but for what lies behind the question
+   * @returns RCODE (0..15), | AUTHORITATIVE, | CHASE and TARGET_RCODE; or PASS, FAIL or WAIT: the message is untouched then but for what lies behind the question
    */
   answer(query: Query, packet: Uint8Array, start: number, response: Response): number
   /** As Plugin.describe(). Cold. */

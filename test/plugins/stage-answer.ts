@@ -71,7 +71,7 @@ export function ask(
     )
     return result === PASS ? 'PASS' : 'FAIL'
   }
-  const rcode = result & ~AUTHORITATIVE
+  const rcode = result & 0x0f
   const length = endResponse(response, query, packet, rcode, (result & AUTHORITATIVE) !== 0, 1232)
   assert.ok(length <= size, `${length} octets where ${size} are allowed`)
   assert.ok(
