@@ -43,6 +43,8 @@ export class Response {
   additionalCount = 0
   /** Some record did not fit. */
   truncated = false
+  /** Bits of the header besides AA: RA (0x80) and AD (0x20). */
+  flags = 0
   private packet = NO_PACKET
   private packetView: DataView = new DataView(NO_PACKET.buffer)
 
@@ -68,10 +70,11 @@ export function beginResponse(response: Response, query: Query, start: number, s
   response.authorityCount = 0
   response.additionalCount = 0
   response.truncated = false
+  response.flags = 0
 }
 
 /**
- * Writes header and OPT and ends the message. RD and CD stay as in the query, AD, Z and RA are clear.
+ * Writes header and OPT and ends the message. RD and CD stay as in the query, AD and RA are as in `response.flags`, Z is clear.
  * @param udpSizeMax  this server's own limit, for OPT
  * @returns the length of the message
  */
@@ -85,7 +88,8 @@ export function endResponse(
 ): number {
   const { start } = response
   const view = response.view(packet)
-  const flags = (view.getUint16(start + 2) & 0x0110) | 0x8000 | (authoritative ? 0x0400 : 0) | (rcode & 0x0f)
+  const asked = view.getUint16(start + 2) & 0x0110
+  const flags = asked | 0x8000 | (authoritative ? 0x0400 : 0) | response.flags | (rcode & 0x0f)
   view.setInt16(start + 2, response.truncated ? flags | 0x0200 : flags)
   let additionalCount = response.additionalCount
   if (query.hasOpt) {

@@ -259,6 +259,11 @@ export class Slab {
     setControlLength(words, header, reply)
   }
 
+  /** Sets the length of what stands in a slot of a batch that startSendingFrom() will send. */
+  setLength(slot: number, length: number): void {
+    setVectorLength(this.words, this.#vectors + slot * (VECTOR_SIZE / 4), Math.min(length, PACKET_CAPACITY))
+  }
+
   /** Octets of the answer in a slot; 0 = nothing to send. */
   responseLength(slot: number): number {
     return vectorLength(this.words, this.#vectors + slot * (VECTOR_SIZE / 4))
@@ -278,6 +283,52 @@ export class Slab {
     const header = this.#headers + slot * (HEADER_SIZE / 4)
     if (controlLength(this.words, header) === 0) return 0
     return readControlAddress(this.bytes, this.words, this.#controls + slot * (CONTROL_SIZE / 4), into)
+  }
+
+  /**
+   * Copies the address that a slot's answer is to go to, and the control message that it is to have, which respond() has made:
+   * NAME_SIZE and CONTROL_SIZE octets at most. @returns octets of the address | octets of the control message << 16
+   */
+  readEnvelope(slot: number, into: Uint8Array, nameAt: number, controlAt: number): number {
+    const { words, bytes } = this
+    const header = this.#headers + slot * (HEADER_SIZE / 4)
+    const nameOctets = Math.min(nameLength(words, header), NAME_SIZE)
+    const controlOctets = Math.min(controlLength(words, header), CONTROL_SIZE)
+    const nameFrom = this.#names + slot * NAME_SIZE
+    const controlFrom = (this.#controls + slot * (CONTROL_SIZE / 4)) * 4
+    for (let i = 0; i < nameOctets; i++) into[nameAt + i] = bytes[nameFrom + i]
+    for (let i = 0; i < controlOctets; i++) into[controlAt + i] = bytes[controlFrom + i]
+    return nameOctets | (controlOctets << 16)
+  }
+
+  /** The way back: addresses the answer of a slot. */
+  setEnvelope(
+    slot: number,
+    from: Uint8Array,
+    nameAt: number,
+    nameOctets: number,
+    controlAt: number,
+    controlOctets: number,
+  ): void {
+    const { words, bytes } = this
+    const header = this.#headers + slot * (HEADER_SIZE / 4)
+    const nameTo = this.#names + slot * NAME_SIZE
+    const controlTo = (this.#controls + slot * (CONTROL_SIZE / 4)) * 4
+    const names = Math.min(nameOctets, NAME_SIZE)
+    const controls = Math.min(controlOctets, CONTROL_SIZE)
+    for (let i = 0; i < names; i++) bytes[nameTo + i] = from[nameAt + i]
+    for (let i = 0; i < controls; i++) bytes[controlTo + i] = from[controlAt + i]
+    setNameLength(words, header, names)
+    setControlLength(words, header, controls)
+  }
+
+  /** Begins a batch that nobody has asked for here: `count` answers, each with its envelope and length, to be sent from `socket`. */
+  startSendingFrom(socket: number, count: number): void {
+    const { words } = this
+    words[SOCKET] = socket
+    words[COUNT] = count
+    words[NEXT] = this.slots
+    this.startSending()
   }
 
   /** All are answered: from here on a successor would send. */
