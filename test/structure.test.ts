@@ -15,16 +15,17 @@ const C_CONSTANT =
 /** Folder -> the other folders it may import. `dns` <- `index` <- `plugins` <- `workers`; `kube` and `zones` feed `index`; `io` knows nobody. */
 const ALLOWED: Record<string, readonly string[]> = {
   dns: [],
+  counting: [],
   index: ['dns'],
   io: [],
   kube: ['dns', 'index'],
   config: ['dns', 'kube'],
   plugins: ['config', 'dns', 'index'],
   zones: ['config', 'dns', 'index', 'plugins'],
-  forward: ['config', 'dns', 'index', 'io', 'plugins'],
-  workers: ['config', 'dns', 'forward', 'index', 'io', 'plugins'],
-  admin: ['config', 'dns', 'forward', 'kube', 'workers'],
-  server: ['admin', 'config', 'dns', 'forward', 'index', 'io', 'kube', 'plugins', 'workers', 'zones'],
+  forward: ['config', 'counting', 'dns', 'index', 'io', 'plugins'],
+  workers: ['config', 'counting', 'dns', 'forward', 'index', 'io', 'plugins'],
+  admin: ['config', 'counting', 'dns', 'forward', 'kube', 'workers'],
+  server: ['admin', 'config', 'counting', 'dns', 'forward', 'index', 'io', 'kube', 'plugins', 'workers', 'zones'],
   cli: ['admin', 'config', 'dns', 'index', 'io', 'kube', 'plugins', 'server', 'workers', 'zones'],
   main: ['cli'],
 }

@@ -1,6 +1,6 @@
 // What `health` finds, and what it asks of the end: the parts of it that a process without endpoints has too.
 
-import type { HistogramSample } from '../workers/counters.ts'
+import type { HistogramSample } from '../counting/values.ts'
 import { Histogram, SLIM_TIME_BOUNDS } from './histogram.ts'
 import { durationText, type Logger } from './logger.ts'
 

@@ -1,6 +1,6 @@
 // A histogram that the main thread fills. Those of queries are counted in shared memory (src/workers/counters.ts).
 
-import type { HistogramSample } from '../workers/counters.ts'
+import type { HistogramSample } from '../counting/values.ts'
 
 /** Upper bounds of short durations, in seconds. */
 export const SLIM_TIME_BOUNDS: readonly number[] = [0.00025, 0.0025, 0.025, 0.25, 2.5]

@@ -1,7 +1,7 @@
 // Metrics of the `kubernetes` plugin, from what its feeds report.
 
+import type { CounterSample, HistogramSample } from '../counting/values.ts'
 import type { RequestTotals } from '../kube/watch/request-totals.ts'
-import type { CounterSample, HistogramSample } from '../workers/counters.ts'
 import { Histogram } from './histogram.ts'
 import { PROGRAMMING_BOUNDS } from './metric-families.ts'
 

@@ -1,7 +1,8 @@
 // Every family of metrics: name, kind, labels, buckets. Names and labels are an interface: dashboards and alerts are written against them
 // (section 11 of the Corefile reference). Ours begin with `peregrine_`.
 
-import { BATCH_BOUNDS, SIZE_BOUNDS, TIME_BOUNDS } from '../workers/counters.ts'
+import { TIME_BOUNDS } from '../counting/values.ts'
+import { BATCH_BOUNDS, SIZE_BOUNDS } from '../workers/counters.ts'
 import { SLIM_TIME_BOUNDS } from './histogram.ts'
 
 /** One family. */

@@ -12,7 +12,7 @@ import type {
   RegistryContentType,
   Registry as RegistryOf,
 } from 'prom-client'
-import type { CounterSample, CounterValues, HistogramSample } from '../workers/counters.ts'
+import type { CounterSample, CounterValues, HistogramSample } from '../counting/values.ts'
 import { type Handler, send } from './endpoints.ts'
 import { FAMILIES, type Family } from './metric-families.ts'
 import { processMetrics } from './process-metrics.ts'

@@ -1,7 +1,7 @@
 // What the kernel and V8 say about this process, as metrics. What cannot be had (another system than Linux) is left out.
 
 import { readdir, readFile } from 'node:fs/promises'
-import type { CounterSample } from '../workers/counters.ts'
+import type { CounterSample } from '../counting/values.ts'
 
 /** As Prometheus' Go client writes "no limit": 2^64 - 1. */
 const UNLIMITED = 2 ** 64

@@ -10,15 +10,9 @@ import { Histogram } from '../../src/admin/histogram.ts'
 import { ProgrammingTimes, restSamples } from '../../src/admin/kubernetes-metrics.ts'
 import { FAMILIES, PUBLISH_BOUNDS, REST_BOUNDS } from '../../src/admin/metric-families.ts'
 import { type MetricsSources, metricsHandler, metricsText } from '../../src/admin/metrics.ts'
+import type { CounterSample, HistogramSample } from '../../src/counting/values.ts'
 import { REQUEST_SECONDS } from '../../src/kube/watch/request-totals.ts'
-import {
-  type CounterSample,
-  createCounters,
-  type HistogramSample,
-  planCounters,
-  QueryCounters,
-  readCounters,
-} from '../../src/workers/counters.ts'
+import { createCounters, planCounters, QueryCounters, readCounters } from '../../src/workers/counters.ts'
 
 const PROMTOOL = '/usr/bin/promtool'
 const ZERO = { received: 0, answered: 0, silent: 0, resumed: 0, sendErrors: 0 }

@@ -1,17 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { CounterHistory, type CounterValues, sampleKey, TIME_BOUNDS } from '../../src/counting/values.ts'
 import {
   type CounterGroup,
-  CounterHistory,
-  type CounterValues,
   createCounters,
   planCounters,
   QueryCounters,
   readCounters,
   SIZE_BOUNDS,
-  sampleKey,
-  TIME_BOUNDS,
 } from '../../src/workers/counters.ts'
 
 const SERVER = 'dns://:53'
