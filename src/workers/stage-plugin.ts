@@ -103,13 +103,15 @@ export class StagePlugin implements Plugin {
     }
     const owners = new Set(links.map(({ owner }) => owner.toLowerCase()))
     if (outcome.answer.some(({ owner }) => owners.has(owner.toLowerCase()))) return reply
-    return joined(reply, outcome, hasTargetRcode)
+    // With the names of OKD, what is elsewhere is not kept for longer than what is here (OKD reference, vector 26).
+    const ttlMax = hasTargetRcode && this.name === 'kubernetes' ? links.at(-1)!.ttl : Infinity
+    return joined(reply, outcome, hasTargetRcode, ttlMax)
   }
 }
 
-/** The reply about an alias, and behind it that about its target. */
-function joined(reply: Reply, target: Reply, hasTargetRcode: boolean): Reply {
-  const answer = [...reply.answer, ...target.answer]
+/** The reply about an alias, and behind it that about its target, with TTLs of `ttlMax` seconds at most. */
+function joined(reply: Reply, target: Reply, hasTargetRcode: boolean, ttlMax: number): Reply {
+  const answer = [...reply.answer, ...target.answer.map((record) => ({ ...record, ttl: Math.min(record.ttl, ttlMax) }))]
   const truncated = reply.truncated || target.truncated
   if (!hasTargetRcode) return { ...reply, rcode: NOERROR, truncated, answer }
   const authority = [...reply.authority, ...target.authority]
