@@ -6,6 +6,7 @@ import type { ZoneConfig } from '../dns/zone-table.ts'
 import { isReverseZone } from '../kube/external-zones.ts'
 import type { ClusterSource } from '../plugins/kubernetes.ts'
 import type { AnswerSource, BlockSource, ListenerSource } from '../workers/answerer.ts'
+import { cacheEvents } from '../workers/cache-events.ts'
 import {
   type CounterEvent,
   type CounterGroup,
@@ -64,12 +65,14 @@ function writersOf(plugins: Plugins): string[] {
 }
 
 /** Counters of the block's plugins, besides those of queries. */
-function eventsOf({ acl, local, dns64, template = [] }: Plugins): CounterEvent[] {
-  const events: CounterEvent[] = []
+function eventsOf({ cache, autopath, acl, local, dns64, template = [] }: Plugins): CounterEvent[] {
+  // Those of the cache come first.
+  const events: CounterEvent[] = cache === undefined ? [] : cacheEvents(cache)
   const add = (name: string, labels: Readonly<Record<string, string>> = {}): void => void events.push({ name, labels })
   if (acl !== undefined) {
     for (const what of ['allowed', 'blocked', 'filtered', 'dropped']) add(`acl_${what}_requests_total`)
   }
+  if (autopath !== undefined) add('autopath_success_total')
   if (local !== undefined) add('local_localhost_requests_total')
   if (dns64 !== undefined) add('dns64_requests_translated_total')
   if (template.length > 0) for (const event of templateEvents(template)) events.push(event)

@@ -141,6 +141,27 @@ test('what is there before anything has happened', async () => {
   assert.doesNotMatch(text, /coredns_dns_|coredns_cache_|coredns_proxy_/)
 })
 
+test('what came to a cache is what it answered and what it did not', async () => {
+  const labels = { server: 'dns://:53', zone: '.', view: '', zones: '.' }
+  const sample = (name: string, value: number, more = {}): [string, CounterSample] => {
+    const key = `${name}${JSON.stringify(more)}`
+    return [key, { name, labels: { ...labels, ...more }, value }]
+  }
+  const counters = new Map([
+    sample('cache_hits_total', 5, { type: 'success' }),
+    sample('cache_hits_total', 2, { type: 'denial' }),
+    sample('cache_misses_total', 10),
+    sample('cache_hits_total', 100, { type: 'success', zone: 'example.org.' }),
+  ])
+  const { text } = await metricsText({ ...NOTHING, queries: () => ({ counters, histograms: new Map() }) })
+  const samples = samplesOf(text)
+  const block = 'server="dns://:53"'
+  const rest = 'view="",zones="."'
+  assert.equal(samples.get(`coredns_cache_hits_total{${block},type="success",${rest}}`), '105')
+  assert.equal(samples.get(`coredns_cache_requests_total{${block},${rest}}`), '117')
+  assert.equal(samples.get(`coredns_cache_misses_total{${block},${rest}}`), '10')
+})
+
 test('what was counted, with the labels of its family', async () => {
   const { text } = await metricsText(busySources())
   const samples = samplesOf(text)
