@@ -27,6 +27,8 @@ async function main(args: readonly string[], name: string): Promise<number> {
   if (command === 'check') return (await import('./cli/check.ts')).check(flags)
   if (command === 'explain') return await explain(flags)
   if (flags.words.length > 0) throw new ArgumentError(`extra command line arguments: [${flags.words.join(' ')}]`)
+  const { hasNodeLocalFlags } = await import('./cli/node-local-flags.ts')
+  if (hasNodeLocalFlags(flags)) return (await import('./cli/node-local.ts')).serveNodeLocal(flags, versionLines(name))
   const { serve } = await import('./cli/serve.ts')
   const { serveRequest } = await import('./cli/serve-request.ts')
   return await serve(await serveRequest(flags, versionLines(name), isOther))

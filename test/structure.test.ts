@@ -26,7 +26,8 @@ const ALLOWED: Record<string, readonly string[]> = {
   workers: ['config', 'counting', 'dns', 'forward', 'index', 'io', 'plugins'],
   admin: ['config', 'counting', 'dns', 'forward', 'kube', 'workers'],
   server: ['admin', 'config', 'counting', 'dns', 'forward', 'index', 'io', 'kube', 'plugins', 'workers', 'zones'],
-  cli: ['admin', 'config', 'dns', 'index', 'io', 'kube', 'plugins', 'server', 'workers', 'zones'],
+  'node-local': ['admin', 'config', 'dns'],
+  cli: ['admin', 'config', 'dns', 'index', 'io', 'kube', 'node-local', 'plugins', 'server', 'workers', 'zones'],
   main: ['cli'],
 }
 

@@ -3,6 +3,7 @@
 
 import { DurationError, parseDuration } from '../config/duration.ts'
 import { LabelSelector, LabelSelectorError } from '../kube/label-selector.ts'
+import { NODE_LOCAL_FLAGS } from './node-local-flags.ts'
 
 /** A command line that makes no sense. The process ends with code 2. */
 export class FlagError extends Error {
@@ -12,7 +13,8 @@ export class FlagError extends Error {
 /** A flag that nobody knows. */
 export class UnknownFlagError extends FlagError {}
 
-type FlagKind = 'text' | 'list' | 'switch' | 'onoff' | 'integer' | 'number' | 'duration' | 'selector'
+/** A switch is on or not there; a toggle may be switched off too. */
+type FlagKind = 'text' | 'list' | 'switch' | 'toggle' | 'onoff' | 'integer' | 'number' | 'duration' | 'selector'
 
 interface FlagSpec {
   readonly kind: FlagKind
@@ -125,6 +127,7 @@ const FLAGS = {
   help: { kind: 'switch', help: 'print this' },
   h: { kind: 'switch', help: 'the same as --help' },
   version: { kind: 'switch', help: 'print the version' },
+  ...NODE_LOCAL_FLAGS,
 } as const satisfies Record<string, FlagSpec>
 
 export type FlagName = keyof typeof FLAGS
@@ -150,11 +153,12 @@ export class Flags {
       if (!Object.hasOwn(FLAGS, text)) throw new UnknownFlagError(`unknown flag ${arg.split('=')[0]}`)
       const name = text as FlagName
       const spec: FlagSpec = FLAGS[name]
-      if (spec.kind === 'switch') {
+      if (spec.kind === 'switch' || spec.kind === 'toggle') {
         if (inline !== undefined && inline !== 'true' && inline !== 'false') {
           throw new FlagError(`flag --${name} is true or false, not '${inline}'`)
         }
         if (inline !== 'false') flags.#add(name, 'on')
+        else if (spec.kind === 'toggle') flags.#add(name, 'off')
         continue
       }
       const value = inline ?? args[++i]
@@ -254,16 +258,21 @@ function splitOnce(text: string, separator: string): [string, string | undefined
 
 /** Usage text. */
 export function usage(): string {
-  const lines = Object.entries(FLAGS).map(([name, spec]: [string, FlagSpec]) => {
-    const flag = `  --${name}${spec.argument === undefined ? '' : ` ${spec.argument}`}`
-    return `${flag.padEnd(34)} ${spec.help}`
-  })
+  const isOfNode = ([name]: readonly [string, FlagSpec]): boolean => Object.hasOwn(NODE_LOCAL_FLAGS, name)
+  const [ofNode, others] = [true, false].map((wanted) =>
+    Object.entries(FLAGS)
+      .filter((entry) => isOfNode(entry) === wanted)
+      .map(usageLine),
+  )
   return [
     'usage: peregrine [serve] [flags]              serve DNS',
     '       peregrine check FILE                   is the Corefile good, and what does it mean',
     '       peregrine explain NAME [TYPE] [flags]  the answer to a question, and why it is so',
     '',
-    ...lines,
+    ...others,
+    '',
+    'the cache of a node (node-cache), with --conf and --pidfile; --localip makes it one:',
+    ...ofNode,
     '',
     'With a Corefile (--conf, ./Corefile) what is served follows from that; --manifests then stand for every API server.',
     'Without one, records come from --manifests, else from --kubeconfig, else from the cluster that this process runs in',
@@ -271,4 +280,9 @@ export function usage(): string {
     'Times are written 500ms, 5s, 1m30s; selectors app=web,tier in (a, b).',
     '',
   ].join('\n')
+}
+
+function usageLine([name, spec]: readonly [string, FlagSpec]): string {
+  const flag = `  --${name}${spec.argument === undefined ? '' : ` ${spec.argument}`}`
+  return `${flag.padEnd(34)} ${spec.help}`
 }

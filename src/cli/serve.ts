@@ -27,6 +27,10 @@ export interface ServeRequest {
   readonly version: readonly string[]
   /** What a plain process says once it serves. */
   readonly introduce: (server: RunningServer) => string[]
+  /** Called once queries are answered; must not reject. @param reload  loads the Corefile anew, as SIGUSR1 does */
+  readonly onServing?: (reload: () => Promise<void>) => Promise<void>
+  /** Awaited when it is to end, before anything of it does. */
+  readonly onLeaving?: () => Promise<void>
 }
 
 /** Serves until a signal ends it. @returns the exit code @throws what stands in the way of starting */
@@ -46,6 +50,7 @@ export async function serve(request: ServeRequest): Promise<number> {
   ending.onQuit = () => server.quit()
   try {
     if (await starting) {
+      void request.onServing?.(() => reloads?.now() ?? Promise.resolve())
       if (plain) for (const line of request.introduce(server)) logger.info('', line)
       else if (!quiet) for (const line of listenerLines(configuration)) sink.write(`${line}\n`)
       sayFingerprint(configuration, logger)
@@ -58,6 +63,7 @@ export async function serve(request: ServeRequest): Promise<number> {
     }
     await Promise.race([ending.asked, server.failed])
     ending.say()
+    await request.onLeaving?.()
     await reloads?.stop()
     return await stop(server, logger)
   } catch (error) {
