@@ -7,7 +7,7 @@ import { NAME_LENGTH_MAX, textOfWire } from './name.ts'
 import { TYPES } from './record-types.ts'
 
 /** RDATA with names: octets, character strings, names, and then the rest. */
-interface Layout {
+export interface RdataLayout {
   /** Octets before everything else. */
   readonly octets: number
   /** Character strings (RFC 1035 §3.3) before the names. */
@@ -21,12 +21,12 @@ interface Layout {
   readonly mapped: boolean
 }
 
-const NAME: Layout = { octets: 0, strings: 0, names: 1, rest: 0, compressed: true, mapped: false }
-const MAPPED: Layout = { ...NAME, mapped: true }
+const NAME: RdataLayout = { octets: 0, strings: 0, names: 1, rest: 0, compressed: true, mapped: false }
+const MAPPED: RdataLayout = { ...NAME, mapped: true }
 const { NS, MD, MF, CNAME, SOA, MB, MG, MR, PTR, MINFO, MX, RP, AFSDB, RT, SIG, PX, NXT, SRV, NAPTR, KX, DNAME } = TYPES
 
 /** All types in which a receiver looks for pointers (RFC 3597 §4; DNAME and KX besides, as senders do it). */
-const LAYOUTS: ReadonlyMap<number, Layout> = new Map([
+export const RDATA_LAYOUTS: ReadonlyMap<number, RdataLayout> = new Map([
   [NS, MAPPED],
   [MD, NAME],
   [MF, NAME],
@@ -48,7 +48,7 @@ const LAYOUTS: ReadonlyMap<number, Layout> = new Map([
   [NAPTR, { ...MAPPED, octets: 4, strings: 3, compressed: false }],
   [KX, { ...NAME, octets: 2, compressed: false }],
   [DNAME, { ...MAPPED, compressed: false }],
-] as [number, Layout][])
+] as [number, RdataLayout][])
 
 const scratch = new Uint8Array(NAME_LENGTH_MAX)
 
@@ -58,7 +58,7 @@ const scratch = new Uint8Array(NAME_LENGTH_MAX)
  * @throws MessageError if names are astray, or the rest has not the length that the type asks for
  */
 export function expandRdata(packet: Uint8Array, start: number, at: number, length: number, type: number): Uint8Array {
-  const layout = LAYOUTS.get(type)
+  const layout = RDATA_LAYOUTS.get(type)
   const end = at + length
   if (layout === undefined || length === 0) return packet.slice(at, end)
   let next = namesOffset(layout, packet, at, end)
@@ -85,7 +85,7 @@ export function writeRdata(
   end: number,
 ): number {
   const { rdata } = record
-  const layout = LAYOUTS.get(record.type)
+  const layout = RDATA_LAYOUTS.get(record.type)
   const offsets = layout?.compressed === true ? nameOffsets(layout, rdata) : null
   if (offsets === null) return writeOctets(rdata, 0, rdata.length, target, at, end)
   at = writeOctets(rdata, 0, offsets[0], target, at, end)
@@ -95,7 +95,7 @@ export function writeRdata(
 
 /** Names in the RDATA of CNAME, DNAME, SOA, SRV, MX, NAPTR, NS and PTR, in presentation format, in order; else, or if it is malformed, none. */
 export function rdataNames(record: ResourceRecord): string[] {
-  const layout = LAYOUTS.get(record.type)
+  const layout = RDATA_LAYOUTS.get(record.type)
   const offsets = layout?.mapped === true ? nameOffsets(layout, record.rdata) : null
   return offsets === null ? [] : offsets.slice(0, -1).map((offset) => textOfWire(record.rdata, offset))
 }
@@ -107,7 +107,7 @@ export function rdataNames(record: ResourceRecord): string[] {
  * @throws NameError if `change` returns what is no name
  */
 export function mapNames(record: ResourceRecord, change: (name: string) => string): ResourceRecord {
-  const layout = LAYOUTS.get(record.type)
+  const layout = RDATA_LAYOUTS.get(record.type)
   const offsets = layout?.mapped === true ? nameOffsets(layout, record.rdata) : null
   if (offsets === null) return record
   const { rdata } = record
@@ -124,7 +124,7 @@ export function mapNames(record: ResourceRecord, change: (name: string) => strin
 }
 
 /** Where the uncompressed names of well-formed RDATA begin, and where the last one ends; null if it is malformed. */
-function nameOffsets(layout: Layout, rdata: Uint8Array): number[] | null {
+function nameOffsets(layout: RdataLayout, rdata: Uint8Array): number[] | null {
   let at = namesOffset(layout, rdata, 0, rdata.length)
   if (at < 0) return null
   const offsets = [at]
@@ -138,7 +138,7 @@ function nameOffsets(layout: Layout, rdata: Uint8Array): number[] | null {
 }
 
 /** First octet of the names, or -1 if what is before them does not end before `end`. */
-function namesOffset(layout: Layout, octets: Uint8Array, at: number, end: number): number {
+function namesOffset(layout: RdataLayout, octets: Uint8Array, at: number, end: number): number {
   at += layout.octets
   for (let i = 0; i < layout.strings && at < end; i++) at += octets[at] + 1
   return at < end ? at : -1
