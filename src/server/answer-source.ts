@@ -99,7 +99,7 @@ function templateEvents(templates: NonNullable<Plugins['template']>): CounterEve
   ]
 }
 
-/** Puts it all together. `clusters`: by block; `number`: of the configuration, for what workers ask of the main thread. */
+/** Puts it all together. `clusters`: by block; `number`: of the configuration, for what workers ask of the main thread; `loopNames`: by block (loop-check.ts). */
 export function answerSourceOf(
   configuration: Configuration,
   clusters: readonly (Cluster | null)[],
@@ -107,6 +107,7 @@ export function answerSourceOf(
   counting: Counting | null,
   logs: readonly SharedArrayBuffer[],
   number = 0,
+  loopNames: readonly (string | null)[] = [],
 ): AnswerSource {
   const listeners = configuration.listeners.map(
     (listener, index): ListenerSource => ({
@@ -126,6 +127,7 @@ export function answerSourceOf(
       cluster: clusterSourceOf(block, clusters[index]),
       hosts: statics?.hostsSource(index) ?? null,
       files: statics?.fileSources(index) ?? [],
+      loopName: loopNames[index] ?? null,
       bufsize: plugins.bufsize ?? BUFSIZE,
       writers: writersOf(plugins),
     }

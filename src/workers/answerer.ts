@@ -45,6 +45,8 @@ export interface BlockSource {
   readonly cluster: ClusterSource | null
   readonly hosts: HostsSource | null
   readonly files: readonly FileSource[]
+  /** What `loop` asks the server itself for: absolute, lower case. Absent or null: nothing. */
+  readonly loopName?: string | null
   /** Largest UDP response, 512..4096. */
   readonly bufsize: number
   /** Labels `plugin` of its counters, in their order; the first is ''. */

@@ -1,19 +1,20 @@
 // The chain of a block's plugins that work on whole messages, in the fixed order of the Corefile reference (1.8). Cold.
 // A plugin is loaded only if some block uses it.
 
+import { parentPort } from 'node:worker_threads'
 import type { Plugins } from '../config/configuration.ts'
 import type { Describers } from '../plugins/metadata.ts'
 import type { Failure, Plugin, Reply, Serve, Walk } from '../plugins/plugin.ts'
 import { createTransfer } from '../plugins/transfer.ts'
-import type { AnswerSource } from './answerer.ts'
+import type { AnswerSource, BlockSource } from './answerer.ts'
 import type { Block } from './router.ts'
 import { StagePlugin } from './stage-plugin.ts'
 
 const REFUSED = 5
 const SERVFAIL = 2
 
-/** Makes a plugin of a block that uses it. `plugins`: those made so far, which come later in the chain. */
-type Maker = (plugins: Plugins, describers: Describers) => Plugin
+/** Makes a plugin of a block that uses it. `describers`: those made so far, which come later in the chain. */
+type Maker = (plugins: Plugins, describers: Describers, source: BlockSource) => Plugin
 
 /** In the order of the chain. Each loads its module and says how a plugin is made from a block that uses it. */
 const LOADERS: readonly { readonly name: keyof Plugins; load(): Promise<Maker> }[] = [
@@ -109,6 +110,13 @@ const LOADERS: readonly { readonly name: keyof Plugins; load(): Promise<Maker> }
     },
   },
   {
+    name: 'loop',
+    load: async () => {
+      const { createLoop } = await import('../plugins/loop.ts')
+      return (_, __, { loopName }) => createLoop(loopName ?? '', (pass) => parentPort?.postMessage(pass))
+    },
+  },
+  {
     name: 'whoami',
     load: async () => {
       const { createWhoami } = await import('../plugins/whoami.ts')
@@ -117,7 +125,9 @@ const LOADERS: readonly { readonly name: keyof Plugins; load(): Promise<Maker> }
   },
 ]
 
-/** The last plugin of the chain before the stages; what follows answers itself. */
+/** Comes after the stages, before what forwards. */
+const BEFORE_FORWARD: keyof Plugins = 'loop'
+/** Comes last, and answers itself. */
 const LAST: keyof Plugins = 'whoami'
 
 /** How the chains of a source are made. */
@@ -136,14 +146,16 @@ export function chainOf(block: Block, makers: Makers): Serve {
   const { plugins } = block
   const stages = block.stages.map((stage) => new StagePlugin(stage))
   const last: Plugin[] = []
+  const beforeForward: Plugin[] = []
   const first: Plugin[] = []
   for (const { name } of LOADERS.toReversed()) {
     if (plugins[name] === undefined) continue
-    const plugin = makers.get(name)!(plugins, [...first, ...stages])
+    const plugin = makers.get(name)!(plugins, [...first, ...stages], block.source)
     if (name === LAST) last.push(plugin)
+    else if (name === BEFORE_FORWARD) beforeForward.push(plugin)
     else first.unshift(plugin)
   }
-  const own = [...stages, ...(block.forwards ? [FORWARD] : []), ...last]
+  const own = [...stages, ...beforeForward, ...(block.forwards ? [FORWARD] : []), ...last]
   // What is behind it never sees AXFR: without directives it refuses.
   const all = [...first, createTransfer(plugins.transfer), ...own]
   const name = [...first, ...own].at(-1)?.name ?? ''

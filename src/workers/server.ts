@@ -1,6 +1,7 @@
 // Serving, assembled: a transport, its workers, and how to stop them.
 
 import { SUPPORTED } from '../io/layouts.ts'
+import type { LoopPass } from '../plugins/loop.ts'
 import type { AnswerSource } from './answer.ts'
 import { ControlBlock, type Counters, createControl } from './control.ts'
 import { WorkerPool } from './pool.ts'
@@ -54,10 +55,12 @@ export async function startServing(options: ServeOptions, meanwhile?: () => void
   const answererModule = options.answererModule ?? new URL('./answer.ts', import.meta.url).href
   const control = createControl(options.workers + 1)
   const kind = await chooseTransport(options)
-  const query = new WorkerPool(kind.queryModule, options.workers, options.log)
-  const stream = new WorkerPool(STREAM_MODULE, 1, options.log, (message) => {
+  const take = (message: object): void => {
     if ('transfer' in message) transfer(message as TransferCall, options.onTransfer)
-  })
+    else if ('loop' in message) options.onLoopPass?.(message as LoopPass)
+  }
+  const query = new WorkerPool(kind.queryModule, options.workers, options.log, take)
+  const stream = new WorkerPool(STREAM_MODULE, 1, options.log, take)
   const pools = [query, stream]
   let transport: Transport | undefined
   try {

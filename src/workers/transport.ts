@@ -1,5 +1,6 @@
 // What the server asks of a transport: the batched one of Linux (batched.ts) or the portable one (portable.ts).
 
+import type { LoopPass } from '../plugins/loop.ts'
 import type { AnswerSource } from './answer.ts'
 import type { TransferCall } from './transfer.ts'
 
@@ -28,6 +29,8 @@ export interface ServeOptions {
   readonly log: (line: string) => void
   /** A client is to get a zone: the messages go through the port (transfer.ts). */
   readonly onTransfer?: (call: TransferCall) => void
+  /** A query that the server sent to itself has passed (plugins/loop.ts). */
+  readonly onLoopPass?: (pass: LoopPass) => void
   /** URL of the module with `prepareAnswerer`; the server's own unless told otherwise. */
   readonly answererModule?: string
 }
