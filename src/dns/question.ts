@@ -189,6 +189,32 @@ export function sealKey(query: Query, zone: number, length: number): void {
   query.hash = keyHash(query.keyWords, 0, query.meta)
 }
 
+/**
+ * Writes the query that readQuery() has read, and nothing else, to into[at..]: header (id, RD, AD, CD), question, OPT without options if there was
+ * one. What stands behind the question of the original may have been overwritten; the original's place will do too.
+ * @returns octets: up to COPY_LENGTH_MAX
+ */
+export function copyQuery(query: Query, packet: Uint8Array, start: number, into: Uint8Array, at: number): number {
+  const { questionEnd, hasOpt, udpSize } = query
+  if (packet !== into || start !== at) for (let i = 0; i < questionEnd; i++) into[at + i] = packet[start + i]
+  into[at + 2] &= 0x01
+  into[at + 3] &= 0x30
+  for (let i = 4; i < HEADER_LENGTH; i++) into[at + i] = 0
+  into[at + 5] = 1
+  if (!hasOpt) return questionEnd
+  into[at + 11] = 1
+  const opt = at + questionEnd
+  for (let i = 0; i < 11; i++) into[opt + i] = 0
+  into[opt + 2] = TYPE_OPT
+  into[opt + 3] = udpSize >> 8
+  into[opt + 4] = udpSize
+  if (query.dnssecOk) into[opt + 7] = 0x80
+  return questionEnd + 11
+}
+
+/** Octets of the longest message that copyQuery() writes. */
+export const COPY_LENGTH_MAX: number = HEADER_LENGTH + NAME_LENGTH_MAX + 4 + 11
+
 /** Steps over a name that may be compressed; pointers must lead strictly backwards. 0 if it is malformed. */
 function skipName(packet: Uint8Array, start: number, at: number, end: number): number {
   let behind = 0

@@ -2,7 +2,7 @@
 // goes this way only for queries that need it.
 //
 // The plugins of a block form a chain in the fixed order of the Corefile reference (1.8). Each answers, passes on, or changes what comes back.
-// They are generators, so that one day a plugin may wait (for an upstream) in a thread that can; a plugin that needs no waiting just returns.
+// They are generators, so that one of them may wait (for an upstream) in the thread that can; a plugin that needs no waiting just returns.
 
 import type { EdnsOption, ResourceRecord } from '../dns/message.ts'
 
@@ -44,6 +44,8 @@ export interface Request {
   recursionDesired: boolean
   checkingDisabled: boolean
   authenticData: boolean
+  /** The question is to be asked of upstreams whether the answer is known or not, and by itself: set to see whether it comes back. */
+  isAlone?: boolean
   /** null = no OPT. */
   edns: { readonly version: number; udpSize: number; readonly dnssecOk: boolean; options: EdnsOption[] } | null
   /** Authority section of the query: IXFR has an SOA there. */
@@ -102,8 +104,17 @@ export interface Transfer {
 
 export type Outcome = Reply | Failure | Silence | Transfer
 
-/** A plugin at work. What it yields is for the thread that runs it; nothing yet. */
-export type Walk = Generator<never, Outcome, never>
+/** What a plugin waits for: an upstream's answer to the request's question, as one block's `forward` directives get it. */
+export interface Wait {
+  /** Index in AnswerSource.blocks. */
+  readonly block: number
+  readonly request: Request
+  /** Nobody else's question is the same: a loop has to be seen. */
+  readonly isAlone: boolean
+}
+
+/** A plugin at work. What it yields is for the thread that runs it: a query worker cannot wait and hands the query over to the resolver thread. */
+export type Walk = Generator<Wait, Outcome, Outcome>
 
 /** The rest of a chain. */
 export type Serve = (request: Request) => Walk

@@ -3,6 +3,7 @@
 // A query that needs plugins on whole messages goes another way (chain-answer.ts).
 
 import {
+  copyQuery,
   DROP,
   HEADER_LENGTH,
   MALFORMED,
@@ -21,15 +22,18 @@ import {
   FORMERR,
   NOERROR,
   NOTIMP,
+  NXDOMAIN,
   REFUSED,
   Response,
   SERVFAIL,
 } from '../dns/response.ts'
 import { NO_ROW, ResponseCache } from '../dns/response-cache.ts'
+import { NOT_LOOKED } from '../forward/forward-stage.ts'
+import { MISS_CHAIN, MISS_QUESTION, MISS_REFRESH } from '../forward/miss-table.ts'
 import { FIND_ALL_MAX } from '../index/lookup.ts'
 import { Shuffle } from '../plugins/shuffle.ts'
-import { AUTHORITATIVE, FAIL, PASS } from '../plugins/stage.ts'
-import type { Answerer, AnswerSource, PeerReader, PendingTransfer } from './answerer.ts'
+import { AUTHORITATIVE, CHASE, FAIL, PASS, WAIT } from '../plugins/stage.ts'
+import { type Answerer, type AnswerSource, LATER, type MissSink, type PeerReader, type PendingTransfer } from './answerer.ts'
 import type { ChainAnswerer } from './chain-answer.ts'
 import { logClass } from './log-ring.ts'
 import { QueryAccount } from './query-account.ts'
@@ -42,7 +46,8 @@ export type AnswererFactory = (reader: number) => Answerer
 
 /** Loads what the source's blocks need, and nothing else: most need no plugin on whole messages. */
 export async function prepareAnswerer(source: AnswerSource): Promise<AnswererFactory> {
-  if (!source.blocks.some(({ plugins }) => mayNeedChain(plugins))) return (reader) => createAnswerer(source, reader)
+  const needsChain = source.blocks.some(({ plugins }) => mayNeedChain(plugins)) || asksItself(source)
+  if (!needsChain) return (reader) => createAnswerer(source, reader)
   const { prepareChain } = await import('./chain-answer.ts')
   const makeChain = await prepareChain(source)
   return (reader) => new ServerAnswerer(source, reader, makeChain)
@@ -51,6 +56,12 @@ export async function prepareAnswerer(source: AnswerSource): Promise<AnswererFac
 /** For a source whose blocks have nothing but plugins that answer in place. @throws LayoutError if a region of it is no index */
 export function createAnswerer(source: AnswerSource, reader: number): Answerer {
   return new ServerAnswerer(source, reader, null)
+}
+
+/** Aliases may lead from one block to another, and there is no resolver thread to follow them. */
+function asksItself({ blocks, waiting }: AnswerSource): boolean {
+  if (waiting !== undefined || blocks.length < 2) return false
+  return blocks.some(({ cluster, files }) => cluster !== null || files.length > 0)
 }
 
 const TYPE_IXFR = 251
@@ -63,6 +74,8 @@ class ServerAnswerer implements Answerer {
   private readonly router: Router
   private readonly chain: ChainAnswerer | null
   private readonly account: QueryAccount
+  private readonly generation: number
+  private misses: MissSink | null = null
   private listener: Listener
   private listenerIndex = 0
   /** The query being answered: one of `prepared`, or `unprepared`. */
@@ -86,6 +99,8 @@ class ServerAnswerer implements Answerer {
   private bufsize = BUFSIZE
   /** Who wrote the response, as a place in the block's writers. */
   private writer = 0
+  /** The response has TTLs that count down. */
+  private isAging = false
 
   constructor(
     source: AnswerSource,
@@ -94,6 +109,7 @@ class ServerAnswerer implements Answerer {
   ) {
     this.router = new Router(source, reader)
     this.account = new QueryAccount(source, reader)
+    this.generation = source.generation ?? 0
     this.chain = makeChain === null ? null : makeChain(this.router, reader)
     this.chain?.setAccount(this.account)
     this.listener = this.router.listeners[0]
@@ -113,6 +129,15 @@ class ServerAnswerer implements Answerer {
     this.account.setPeers(peers)
   }
 
+  setMisses(sink: MissSink): void {
+    this.misses = sink
+    const { chain, generation } = this
+    if (chain === null) return
+    chain.refresh = (route, query, packet) => {
+      sink.push(MISS_REFRESH, this.listenerIndex, route, generation, query, packet, 0, query.questionEnd)
+    }
+  }
+
   beginBatch(listener = 0, ipv6 = 0, messages = 0): void {
     this.preparedCount = 0
     this.preparedNext = 0
@@ -130,8 +155,9 @@ class ServerAnswerer implements Answerer {
   }
 
   endBatch(): void {
-    const { regions } = this.router
+    const { regions, forwards } = this.router
     for (let i = 0; i < regions.length; i++) regions[i].release()
+    for (let i = 0; i < forwards.length; i++) forwards[i].endBatch()
   }
 
   sent(): void {
@@ -169,11 +195,15 @@ class ServerAnswerer implements Answerer {
     }
     if (query.verdict !== QUERY) return this.reject(query.verdict, packet, start, length, capacity, stream)
     const route = query.route < 0 ? null : this.router.routes[query.route]
+    if (this.misses !== null && route?.block.mayBeLoop(query)) return this.wait(MISS_CHAIN, route.number, packet, start, length)
     if (this.listener.hasViews || (route?.block.mayNeedChain && route.block.needsChain(query, packet, start))) {
-      return this.chain!.answer(this.listener, query, packet, start, length, capacity, stream)
+      return this.answerByChain(query, packet, start, length, capacity, stream)
     }
     const responseLength =
-      route === null ? this.refuse(packet, start, capacity) : this.answerRoute(route, packet, start, capacity, stream)
+      route === null
+        ? this.refuse(packet, start, capacity)
+        : this.answerRoute(route, packet, start, length, capacity, stream)
+    if (responseLength === LATER) return LATER
     const group = route === null ? this.listener.source.droppedGroup : route.group
     const { account } = this
     const rcode = packet[start + 3] & 0x0f
@@ -192,7 +222,7 @@ class ServerAnswerer implements Answerer {
       account.log(route, query, packet, start, length, responseLength, stream, rcode)
     }
     // One record: several addresses begin with another one each time.
-    if (mayKeep && query.cacheRow !== NO_ROW && route !== null && this.response.answerCount <= 1) {
+    if (mayKeep && query.cacheRow !== NO_ROW && route !== null && this.response.answerCount <= 1 && !this.isAging) {
       const detail = query.type | (rcode << 16) | (this.writer << 20) | (query.dnssecOk ? 1 << 28 : 0)
       this.cache!.keep(
         query.cacheRow,
@@ -207,11 +237,19 @@ class ServerAnswerer implements Answerer {
   }
 
   /** Answers `query`, which has been read and looked up, by the plugins of its block. */
-  private answerRoute(route: Route, packet: Uint8Array, start: number, capacity: number, stream: boolean): number {
+  private answerRoute(
+    route: Route,
+    packet: Uint8Array,
+    start: number,
+    length: number,
+    capacity: number,
+    stream: boolean,
+  ): number {
     const { response, query } = this
     const { block } = route
     this.bufsize = block.bufsize
     this.writer = 0
+    this.isAging = false
     beginResponse(response, query, start, this.sizeLimit(capacity, stream))
     if (query.type === TYPE_AXFR || query.type === TYPE_IXFR) return this.end(packet, REFUSED, false)
     const { stages } = block
@@ -219,12 +257,91 @@ class ServerAnswerer implements Answerer {
       const result = stages[i].answer(query, packet, start, response)
       if (result === PASS) continue
       if (result === FAIL) return this.fail(packet, start, capacity, SERVFAIL)
+      if (stages[i] === block.forward) return this.answerCached(route, packet, start, length, capacity, result)
+      if ((result & CHASE) !== 0 && (this.misses !== null || this.chain !== null)) {
+        return this.answerElsewhere(route, packet, start, length, capacity, stream)
+      }
+      if (block.hasAutopath && (result & 0x0f) === NXDOMAIN) {
+        return this.answerByChain(query, packet, start, copyQuery(query, packet, start, packet, start), capacity, stream)
+      }
       this.writer = block.stageWriters[i]
+      if (block.capsStage[i]) block.cap!.apply(query, packet, start, response, result & 0x0f)
       return this.finish(route, packet, start, result)
     }
-    if (block.forwards) return this.fail(packet, start, capacity, REFUSED)
+    if (block.refuses) return this.fail(packet, start, capacity, REFUSED)
     this.account.fail(block, query, packet, start, SERVFAIL, block.noNextPlugin)
     return this.fail(packet, start, capacity, block.stages.length === 0 ? REFUSED : SERVFAIL)
+  }
+
+  /** What the cache said of a name that upstreams know. */
+  private answerCached(
+    route: Route,
+    packet: Uint8Array,
+    start: number,
+    length: number,
+    capacity: number,
+    result: number,
+  ): number {
+    const { block } = route
+    const forward = block.forward!
+    const { account, query } = this
+    if (forward.found !== NOT_LOOKED && route.group >= 0) account.found(route.group, forward.found, forward.isStale)
+    if (result === WAIT) {
+      if (this.handOver(MISS_QUESTION, route.number, packet, start, length)) return LATER
+      account.fail(block, query, packet, start, SERVFAIL, 'too many queries are waiting')
+      return this.fail(packet, start, capacity, SERVFAIL)
+    }
+    // Before the response is finished: header and question still stand.
+    if (forward.wantsRefresh) this.handOver(MISS_REFRESH, route.number, packet, start, length)
+    this.writer = block.cacheWriter
+    this.isAging = true
+    return this.finish(route, packet, start, result)
+  }
+
+  /** An alias that leads elsewhere: by the resolver thread, or by the plugins on whole messages if there is none. */
+  private answerElsewhere(
+    route: Route,
+    packet: Uint8Array,
+    start: number,
+    length: number,
+    capacity: number,
+    stream: boolean,
+  ): number {
+    const { query } = this
+    if (this.misses !== null) {
+      if (this.handOver(MISS_CHAIN, route.number, packet, start, length)) return LATER
+      return this.fail(packet, start, capacity, SERVFAIL)
+    }
+    const copied = copyQuery(query, packet, start, packet, start)
+    return this.answerByChain(query, packet, start, copied, capacity, stream)
+  }
+
+  /** By the plugins on whole messages; those that have to wait do so in the resolver thread. */
+  private answerByChain(
+    query: Query,
+    packet: Uint8Array,
+    start: number,
+    length: number,
+    capacity: number,
+    stream: boolean,
+  ): number {
+    const { listener, chain, misses } = this
+    const result = chain!.answer(listener, query, packet, start, length, capacity, stream, misses !== null)
+    return result === WAIT ? this.wait(MISS_CHAIN, query.route, packet, start, length) : result
+  }
+
+  /** Hands the whole message over, which is untouched; SERVFAIL if it cannot be. */
+  private wait(kind: number, route: number, packet: Uint8Array, start: number, length: number): number {
+    const { misses, listenerIndex, generation } = this
+    if (misses?.push(kind, listenerIndex, route, generation, null, packet, start, length)) return LATER
+    this.bufsize = BUFSIZE
+    return this.fail(packet, start, length, SERVFAIL)
+  }
+
+  /** Hands over what has been read of the message, whatever has become of it since. */
+  private handOver(kind: number, route: number, packet: Uint8Array, start: number, length: number): boolean {
+    const { misses, listenerIndex, generation, query } = this
+    return misses !== null && misses.push(kind, listenerIndex, route, generation, query, packet, start, length)
   }
 
   private finish(route: Route, packet: Uint8Array, start: number, result: number): number {
@@ -293,8 +410,9 @@ class ServerAnswerer implements Answerer {
     if (verdict === OTHER_OPCODE) return bareHeader(packet, start, NOTIMP)
     if (verdict === MALFORMED) return bareHeader(packet, start, FORMERR)
     const { listener, query } = this
-    if (verdict === OTHER_CLASS && listener.takesAnyClass && this.chain !== null) {
-      return this.chain.answer(listener, query, packet, start, length, capacity, stream)
+    if (verdict === OTHER_CLASS && listener.takesAnyClass) {
+      if (this.chain !== null) return this.answerByChain(query, packet, start, length, capacity, stream)
+      if (this.misses !== null) return this.wait(MISS_CHAIN, -1, packet, start, length)
     }
     const rcode = verdict === OTHER_EDNS ? BADVERS : verdict === OTHER_CLASS ? REFUSED : SERVFAIL
     this.bufsize = BUFSIZE

@@ -1,7 +1,9 @@
 // What every transport asks of whoever answers, and what that is made from. The one real answerer is in answer.ts.
 
 import type { Plugins } from '../config/configuration.ts'
+import type { Query } from '../dns/question.ts'
 import type { ZoneConfig } from '../dns/zone-table.ts'
+import type { ForwardSource } from '../forward/forward-stage.ts'
 import type { FileSource } from '../plugins/file.ts'
 import type { HostsSource } from '../plugins/hosts.ts'
 import type { ClusterSource } from '../plugins/kubernetes.ts'
@@ -12,12 +14,25 @@ import type { TransferRequest } from './transfer.ts'
 export interface AnswerSource {
   /** What workers hand to the main thread is for the configuration of this number. */
   readonly configuration?: number
+  /** Different for each source that the workers of a server have had: numbers of listeners, blocks and routes are its own. */
+  readonly generation?: number
+  /** How queries get to the resolver thread; absent: nothing is forwarded. */
+  readonly waiting?: WaitingPlace
   readonly listeners: readonly ListenerSource[]
   readonly blocks: readonly BlockSource[]
   /** Counters of all workers; null: nothing is counted. */
   readonly counters: { readonly plan: CounterPlan; readonly memory: SharedArrayBuffer } | null
   /** A ring of log lines for each worker, reader index by reader index; none: nothing is logged. */
   readonly logs: readonly SharedArrayBuffer[]
+}
+
+/** Where queries wait for the resolver thread. */
+export interface WaitingPlace {
+  /** One for each query worker (forward/miss-table.ts); empty where the transport cannot send from another thread. */
+  readonly tables: readonly SharedArrayBuffer[]
+  readonly bell: SharedArrayBuffer
+  /** Name of the channel that workers with an event loop ask through. */
+  readonly channel: string
 }
 
 /** What one scheme, address and port serves. */
@@ -47,6 +62,8 @@ export interface BlockSource {
   readonly files: readonly FileSource[]
   /** What `loop` asks the server itself for: absolute, lower case. Absent or null: nothing. */
   readonly loopName?: string | null
+  /** Absent or null: nothing is forwarded, what would be is refused. */
+  readonly forward?: ForwardSource | null
   /** Largest UDP response, 512..4096. */
   readonly bufsize: number
   /** Labels `plugin` of its counters, in their order; the first is ''. */
@@ -96,8 +113,30 @@ export class MessagePeers {
   }
 }
 
-/** What answer() returns for a query that takeTransfer() has the rest of. Only over TCP. */
+/** What answer() returns for a query that is answered later: takeTransfer() has the rest of it, or the resolver thread answers it. */
 export const LATER = -1
+
+/** Takes queries that have to wait for the resolver thread. */
+export interface MissSink {
+  /**
+   * Takes a query over.
+   *
+   * @param kind   MISS_QUESTION, MISS_CHAIN or MISS_REFRESH (forward/miss-table.ts)
+   * @param query  as readQuery() has left it: only what copyQuery() writes is handed over; null: the whole message, which is untouched
+   * @param length  octets of the message, for the counters
+   * @returns false if it cannot be taken: all places are in use, or it is too long
+   */
+  push(
+    kind: number,
+    listener: number,
+    route: number,
+    generation: number,
+    query: Query | null,
+    packet: Uint8Array,
+    start: number,
+    length: number,
+  ): boolean
+}
 
 /** A zone that a client is to get. The main thread has it: transfer.ts. */
 export interface PendingTransfer {
@@ -125,6 +164,8 @@ export interface Answerer {
   sent(): void
   /** Who is asked for the peers of messages. */
   setPeers(peers: PeerReader): void
+  /** Who takes what has to wait; without, such queries are answered SERVFAIL. */
+  setMisses(sink: MissSink): void
   /**
    * Names the memory that most messages will be in (a worker's slab); words of it are read four octets at a time where a
    * message begins at a multiple of 4. Allocates: call it once.

@@ -2,17 +2,19 @@
 // where the query stood. Cold next to answer.ts, which sends here only what needs it. Views choose the block here.
 
 import { parentPort } from 'node:worker_threads'
-import { decodeMessage, encodeMessage, type Message, MessageError, type ResourceRecord } from '../dns/message.ts'
+import { decodeMessage, encodeMessage, type Message, MessageError } from '../dns/message.ts'
 import { Query, readQuery } from '../dns/question.ts'
 import { bareHeader, FORMERR, REFUSED, SERVFAIL } from '../dns/response.ts'
 import { collectMetadata, type Describers } from '../plugins/metadata.ts'
-import type { Failure, Outcome, Peer, Question, Request, Serve, Transfer, Walk } from '../plugins/plugin.ts'
+import type { Failure, Outcome, Peer, Question, Request, Serve, Transfer, Wait, Walk } from '../plugins/plugin.ts'
+import { WAIT } from '../plugins/stage.ts'
 import { type AnswerSource, LATER, type PendingTransfer } from './answerer.ts'
 import { chainOf, isReply, loadPlugins, type Makers } from './chain.ts'
+import { type Asked, ChainRequest, type RunEvent } from './chain-request.ts'
 import { logClass } from './log-ring.ts'
 import type { FailureMessage } from './pool.ts'
 import { QUERY_TEXT, type QueryAccount } from './query-account.ts'
-import type { Block, Listener, Route, Router } from './router.ts'
+import type { Listener, Route, Router } from './router.ts'
 
 const UDP_LENGTH_MIN = 512
 const DEFAULT_BUFSIZE = 1232
@@ -33,14 +35,17 @@ export async function prepareChain(source: AnswerSource): Promise<(router: Route
   }
 }
 
-/** A request as the chain sees it; `ask` makes others of it. */
-interface Asked {
-  readonly listener: Listener
-  readonly message: Message
-  readonly size: number
-  readonly stream: boolean
-  readonly client: Peer
-  readonly local: Peer
+/** A query on its way down its chain. */
+export interface ChainRun {
+  readonly asked: Asked
+  /** null: no block takes it. */
+  readonly route: Route | null
+  readonly request: ChainRequest
+  readonly walk: Walk
+  /** What it counts, once it is over: a run that another thread begins anew has counted nothing. */
+  readonly events: RunEvent[]
+  /** Set when it is over. */
+  outcome: Outcome | null
 }
 
 /** One worker's chains. */
@@ -55,9 +60,16 @@ export class ChainAnswerer {
   readonly #scratch = new Uint8Array(SCRATCH_LENGTH)
   #transfer: PendingTransfer | null = null
 
+  /** Has an entry of a block's cache refreshed, for a route of the block. */
+  refresh: (route: number, query: Query, packet: Uint8Array) => void = () => {}
+
   constructor(source: AnswerSource, router: Router, makers: Makers, views: readonly (View | null)[]) {
     this.#source = source
-    this.#chains = router.blocks.map((block) => chainOf(block, makers))
+    const refresh = (block: number, query: Query, packet: Uint8Array): void => {
+      const route = router.routes.find((each) => each.block.index === block)!
+      this.refresh(route.number, query, packet)
+    }
+    this.#chains = router.blocks.map((block) => chainOf(block, makers, refresh))
     this.#describers = router.blocks.map(({ stages }) => stages)
     this.#views = views
     source.counters?.plan.groups.forEach(({ events }, group) => {
@@ -70,7 +82,10 @@ export class ChainAnswerer {
     this.#account = account
   }
 
-  /** As Answerer.answer(), for a query that readQuery() has read. */
+  /**
+   * As Answerer.answer(), for a query that readQuery() has read.
+   * @returns WAIT if it has to wait: the message is untouched then. Without `mayWait` such a query fails
+   */
   answer(
     listener: Listener,
     query: Query,
@@ -79,33 +94,69 @@ export class ChainAnswerer {
     length: number,
     capacity: number,
     stream: boolean,
+    mayWait: boolean,
   ): number {
+    const run = this.begin(listener, query, packet, start, length, stream)
+    if (run === null) return bareHeader(packet, start, FORMERR)
+    if (this.advance(run) !== null) {
+      if (mayWait) return WAIT
+      run.outcome = NO_UPSTREAM
+    }
+    return this.finish(run, query, packet, start, length, capacity)
+  }
+
+  /** Reads the message and chooses its chain. @returns null if it cannot be read */
+  begin(
+    listener: Listener,
+    query: Query,
+    packet: Uint8Array,
+    start: number,
+    length: number,
+    stream: boolean,
+    size = length,
+  ): ChainRun | null {
     let message: Message
     try {
       message = decodeMessage(packet, start, length)
     } catch (error) {
-      if (error instanceof MessageError) return bareHeader(packet, start, FORMERR)
+      if (error instanceof MessageError) return null
       throw error
     }
     const peers = this.#account.readPeers()
     const client = peer(peers.client, peers.clientLength, peers.clientPort)
     const local = peer(peers.local, peers.localLength, peers.localPort)
-    const asked: Asked = { listener, message, size: length, stream, client, local }
+    const events: RunEvent[] = []
+    const asked: Asked = { listener, message, size, stream, client, local, events }
     const { name, type, class: qclass } = message.question!
     const question = { name: name.toLowerCase(), type, class: qclass }
     const candidates = listener.candidates(query, packet, start)
-    let route: Route | null = null
-    let request = new ChainRequest(this, asked, null, question, question, 0)
-    let outcome: Outcome = NOBODY
     try {
-      ;({ route, request } = this.#choose(candidates, asked, question, question, 0))
-      if (route !== null) outcome = this.#walk(route.block, request)
+      const { route, request } = this.#choose(candidates, asked, question, question, 0)
+      const walk = route === null ? nobody() : this.#chains[route.block.index](request)
+      return { asked, route, request, walk, events, outcome: null }
+    } catch (error) {
+      reportException(listener, question, error)
+      const request = new ChainRequest(this, asked, null, question, question, 0)
+      return { asked, route: null, request, walk: nobody(), events, outcome: EXCEPTION }
+    }
+  }
+
+  /**
+   * Goes on with a run. @param value  what it waited for, if it did
+   * @returns what it waits for now, null when it is over
+   */
+  advance(run: ChainRun, value?: Outcome): Wait | null {
+    if (run.outcome !== null) return null
+    try {
+      const step = run.walk.next(value!)
+      if (!step.done) return step.value
+      run.outcome = step.value
     } catch (error) {
       // A plugin's mistake costs this query, not the worker.
-      reportException(listener, question, error)
-      outcome = EXCEPTION
+      reportException(run.asked.listener, run.request.asked, error)
+      run.outcome = EXCEPTION
     }
-    return this.#finish(outcome, route, request, query, asked, packet, start, length, capacity)
+    return null
   }
 
   /** As Answerer.takeTransfer(). */
@@ -113,14 +164,6 @@ export class ChainAnswerer {
     const transfer = this.#transfer
     this.#transfer = null
     return transfer
-  }
-
-  /** Runs a chain to its end: nothing in a query worker waits. */
-  #walk(block: Block, request: Request): Outcome {
-    const walk = this.#chains[block.index](request)
-    const { value, done } = walk.next()
-    if (!done) throw new Error('a plugin waits where nothing can')
-    return value
   }
 
   /** The first of `candidates` whose view holds, and the request as its block sees it. */
@@ -163,7 +206,7 @@ export class ChainAnswerer {
   }
 
   /** Counts an event of a plugin. */
-  count(route: Route | null, name: string, labels: Readonly<Record<string, string>>): void {
+  #countEvent({ route, name, labels }: RunEvent): void {
     const group = route?.group ?? -1
     // Types without a counter of their own are counted together.
     const event =
@@ -172,18 +215,19 @@ export class ChainAnswerer {
     if (event !== undefined) this.#account.event(group, event)
   }
 
-  #finish(
-    outcome: Outcome,
-    route: Route | null,
-    request: ChainRequest,
+  /** Writes the reply of a run that is over where the query stands, counts and logs. @returns as Answerer.answer() */
+  finish(
+    run: ChainRun,
     query: Query,
-    asked: Asked,
     packet: Uint8Array,
     start: number,
     length: number,
     capacity: number,
   ): number {
+    const { asked, route, request, events } = run
+    const outcome = run.outcome!
     const { stream } = asked
+    for (const event of events) this.#countEvent(event)
     const bufsize = route?.block.bufsize ?? DEFAULT_BUFSIZE
     if (outcome.kind === 'transfer') {
       // A copy: a Buffer's own slice() shares its memory, and other messages come into it.
@@ -316,6 +360,14 @@ export class ChainAnswerer {
   }
 }
 
+/** Nobody can be asked. */
+const NO_UPSTREAM: Outcome = { kind: 'failure', rcode: REFUSED, error: '', plugin: '' }
+
+// biome-ignore lint/correctness/useYield: a chain without a plugin.
+function* nobody(): Walk {
+  return NOBODY
+}
+
 /** No block takes it. */
 const NOBODY: Outcome = { kind: 'failure', rcode: REFUSED, error: '', plugin: '' }
 const EXCEPTION: Failure = { kind: 'failure', rcode: SERVFAIL, error: '', plugin: '' }
@@ -330,71 +382,6 @@ function reportException({ source: { server } }: Listener, { name, type }: Quest
 
 // Of questions of the server to itself.
 const ASKED = new Query()
-
-class ChainRequest implements Request {
-  readonly client: Peer
-  readonly local: Peer
-  readonly protocol: 'udp' | 'tcp'
-  readonly server: string
-  readonly zone: string
-  readonly view: string
-  readonly id: number
-  readonly opcode: number
-  readonly size: number
-  readonly asked: Question
-  question: Question
-  recursionDesired: boolean
-  checkingDisabled: boolean
-  authenticData: boolean
-  edns: Request['edns']
-  readonly authority: readonly ResourceRecord[]
-  readonly metadata: Map<string, () => string> | null
-  readonly #answerer: ChainAnswerer
-  readonly #asked: Asked
-  readonly #route: Route | null
-  readonly #depth: number
-
-  constructor(
-    answerer: ChainAnswerer,
-    asked: Asked,
-    route: Route | null,
-    question: Question,
-    original: Question,
-    depth: number,
-  ) {
-    const { message, listener } = asked
-    this.#answerer = answerer
-    this.#asked = asked
-    this.#route = route
-    this.#depth = depth
-    this.client = asked.client
-    this.local = asked.local
-    this.protocol = asked.stream ? 'tcp' : 'udp'
-    this.server = listener.source.server
-    this.zone = route?.zone ?? ''
-    this.view = route?.block.plugins.view?.name ?? ''
-    this.id = message.id
-    this.opcode = message.opcode
-    this.size = asked.size
-    this.asked = original
-    this.question = question
-    this.recursionDesired = message.recursionDesired
-    this.checkingDisabled = message.checkingDisabled
-    this.authenticData = message.authenticData
-    const { edns } = message
-    this.edns = edns === null ? null : { ...edns, options: [...edns.options] }
-    this.authority = message.authority
-    this.metadata = route?.block.plugins.metadata === undefined ? null : new Map()
-  }
-
-  ask(question: Question): Walk {
-    return this.#answerer.ask(this.#asked, question, question, this.#depth + 1)
-  }
-
-  count(name: string, labels: Readonly<Record<string, string>> = {}): void {
-    this.#answerer.count(this.#route, name, labels)
-  }
-}
 
 function encodeOutcome(
   outcome: Exclude<Outcome, { kind: 'silence' | 'transfer' }>,

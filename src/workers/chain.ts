@@ -7,6 +7,7 @@ import type { Describers } from '../plugins/metadata.ts'
 import type { Failure, Plugin, Reply, Serve, Walk } from '../plugins/plugin.ts'
 import { createTransfer } from '../plugins/transfer.ts'
 import type { AnswerSource, BlockSource } from './answerer.ts'
+import { ForwardPlugin, type Refresh } from './forward-plugin.ts'
 import type { Block } from './router.ts'
 import { StagePlugin } from './stage-plugin.ts'
 
@@ -89,6 +90,13 @@ const LOADERS: readonly { readonly name: keyof Plugins; load(): Promise<Maker> }
     },
   },
   {
+    name: 'cache',
+    load: async () => {
+      const { createCache } = await import('../plugins/cache.ts')
+      return ({ cache }) => createCache(cache!)
+    },
+  },
+  {
     name: 'header',
     load: async () => {
       const { createHeader } = await import('../plugins/header.ts')
@@ -141,10 +149,13 @@ export async function loadPlugins({ blocks }: AnswerSource): Promise<Makers> {
   )
 }
 
-/** A block's chain. */
-export function chainOf(block: Block, makers: Makers): Serve {
+/** A block's chain. @param refresh  has an entry of the block's cache refreshed: the question of the query at packet[0..] */
+export function chainOf(block: Block, makers: Makers, refresh: Refresh): Serve {
   const { plugins } = block
-  const stages = block.stages.map((stage) => new StagePlugin(stage))
+  const { forward } = block
+  const stages = block.stages.filter((stage) => stage !== forward).map((stage) => new StagePlugin(stage))
+  const forwards: Plugin[] = forward === null ? [] : [new ForwardPlugin(forward, block.index, refresh)]
+  if (block.refuses) forwards.push(REFUSES)
   const last: Plugin[] = []
   const beforeForward: Plugin[] = []
   const first: Plugin[] = []
@@ -155,7 +166,7 @@ export function chainOf(block: Block, makers: Makers): Serve {
     else if (name === BEFORE_FORWARD) beforeForward.push(plugin)
     else first.unshift(plugin)
   }
-  const own = [...stages, ...beforeForward, ...(block.forwards ? [FORWARD] : []), ...last]
+  const own = [...stages, ...beforeForward, ...forwards, ...last]
   // What is behind it never sees AXFR: without directives it refuses.
   const all = [...first, createTransfer(plugins.transfer), ...own]
   const name = [...first, ...own].at(-1)?.name ?? ''
@@ -165,8 +176,8 @@ export function chainOf(block: Block, makers: Makers): Serve {
   )
 }
 
-/** Until there is an upstream: what would be forwarded is refused. */
-const FORWARD: Plugin = {
+/** Where nobody can ask upstreams. */
+const REFUSES: Plugin = {
   name: 'forward',
   // biome-ignore lint/correctness/useYield: plugins are generators, and this one waits for nothing.
   *serve(): Walk {

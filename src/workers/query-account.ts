@@ -4,6 +4,7 @@ import type { LogClass, LogRule, Plugins } from '../config/configuration.ts'
 import { textOfWire } from '../dns/name.ts'
 import type { Query } from '../dns/question.ts'
 import { type AnswerSource, MessagePeers, type PeerReader } from './answerer.ts'
+import { CACHE_SERVED_STALE } from './cache-events.ts'
 import { QueryCounters } from './counters.ts'
 import { LOG_DENIAL, LOG_ERROR, LOG_SUCCESS, LogEntry, LogRingWriter } from './log-ring.ts'
 import type { Block, Route } from './router.ts'
@@ -118,6 +119,14 @@ export class QueryAccount {
   /** Counts an event of a plugin. */
   event(group: number, event: number): void {
     if (group >= 0) this.counters?.event(group, event)
+  }
+
+  /** Counts what a cache had (forward/forward-stage.ts, but NOT_LOOKED), in a group of 0 or more. */
+  found(group: number, found: number, isStale: boolean): void {
+    const { counters } = this
+    if (counters === null) return
+    counters.event(group, found)
+    if (isStale) counters.event(group, CACHE_SERVED_STALE)
   }
 
   /** Fills `peers` for the message being answered. */

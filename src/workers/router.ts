@@ -5,6 +5,8 @@ import type { Plugins } from '../config/configuration.ts'
 import { labelsOfText, textOfWire, wireOfLabels } from '../dns/name.ts'
 import { HEADER_LENGTH, type Query } from '../dns/question.ts'
 import { type ZoneTable, zonesOnly } from '../dns/zone-table.ts'
+import { ForwardStage } from '../forward/forward-stage.ts'
+import { TtlCap } from '../forward/ttl-cap.ts'
 import { HeldRegion } from '../index/reader.ts'
 import { createFileStage } from '../plugins/file.ts'
 import { createHostsStage } from '../plugins/hosts.ts'
@@ -13,6 +15,7 @@ import type { Stage } from '../plugins/stage.ts'
 import type { AnswerSource, BlockSource, ListenerSource } from './answerer.ts'
 import { logMaskOf, logsMetadata } from './query-account.ts'
 
+const TYPE_HINFO = 13
 const TYPE_DS = 43
 const TYPE_ANY = 255
 const TYPE_IXFR = 251
@@ -20,6 +23,8 @@ const TYPE_AXFR = 252
 const TYPE_AAAA = 28
 const NSID_OPTION = 3
 const QNAME = HEADER_LENGTH
+/** SOA records have no longer TTL than this (dns/response.ts). */
+const SOA_TTL_MAX = 300
 /** Numbers of the stages of k8s_external begin here. */
 const OUTSIDE = 1000
 
@@ -54,8 +59,19 @@ export class Block {
   readonly bufsize: number
   readonly shuffles: boolean
   readonly isMinimal: boolean
-  /** A query that no stage answers goes to an upstream: REFUSED while there is none. */
-  readonly forwards: boolean
+  /** A query that no stage answers would go to an upstream, but there is nobody to ask: REFUSED. */
+  readonly refuses: boolean
+  /** The last of the stages, if it is one that asks upstreams. */
+  readonly forward: ForwardStage | null
+  /** Place of `cache` in `source.writers`. */
+  readonly cacheWriter: number
+  /** Bounds of the TTLs of answers out of an index; null: there are none. */
+  readonly cap: TtlCap | null
+  /** For each stage, whether its answers are bounded by `cap`. */
+  readonly capsStage: readonly boolean[]
+  /** A name that does not exist is looked for in other search domains. */
+  readonly hasAutopath: boolean
+  readonly #looksForLoops: boolean
   /** Classes of replies that are logged, as bits (log-mask.ts). */
   readonly logMask: number
   readonly hasView: boolean
@@ -85,7 +101,15 @@ export class Block {
     this.bufsize = source.bufsize
     this.shuffles = plugins.loadbalance !== undefined
     this.isMinimal = plugins.minimal !== undefined
-    this.forwards = plugins.forward !== undefined
+    const last = stages.at(-1)
+    this.forward = last instanceof ForwardStage ? last : null
+    this.refuses = plugins.forward !== undefined && this.forward === null
+    this.cacheWriter = Math.max(0, source.writers.indexOf('cache'))
+    const cap = plugins.cache === undefined ? null : new TtlCap(plugins.cache)
+    this.cap = cap
+    this.capsStage = stages.map((stage) => cap !== null && stage !== this.forward && !cap.keeps(uniformTtl(stage, source)))
+    this.hasAutopath = plugins.autopath !== undefined
+    this.#looksForLoops = plugins.loop !== undefined
     this.logMask = logMaskOf(plugins.log)
     this.hasView = plugins.view !== undefined
     this.reportsErrors = plugins.errors !== undefined
@@ -105,6 +129,11 @@ export class Block {
     this.mayNeedChain = mayNeedChain(plugins)
   }
 
+  /** May this query be one that the server asked itself, to see whether it comes back? The resolver thread counts them. */
+  mayBeLoop({ type }: Query): boolean {
+    return type === TYPE_HINFO && this.#looksForLoops
+  }
+
   /** Must this query go through the plugins that work on whole messages? */
   needsChain(query: Query, packet: Uint8Array, start: number): boolean {
     if (this.#always) return true
@@ -119,10 +148,19 @@ export class Block {
   }
 }
 
+/** The TTL that all records of a stage have, -1 if they differ. */
+function uniformTtl(stage: Stage, { cluster }: BlockSource): number {
+  if (!(stage instanceof KubernetesStage) || cluster === null) return -1
+  const [first, ...others] = cluster.zones.filter(({ external }) => (external !== undefined) === (stage.plugin === 'k8s_external'))
+  const ttl = first?.ttl ?? -1
+  return ttl <= SOA_TTL_MAX && others.every((zone) => zone.ttl === ttl) ? ttl : -1
+}
+
 /** Does a block with these plugins have any query that cannot be answered in place? */
 export function mayNeedChain(plugins: Plugins): boolean {
-  const { any, nsid, dns64, chaos, template, transfer } = plugins
-  return needsMessages(plugins) || [any, nsid, dns64, chaos, template, transfer].some((each) => each !== undefined)
+  const { any, nsid, dns64, chaos, template, transfer, autopath } = plugins
+  const some = [any, nsid, dns64, chaos, template, transfer, autopath].some((each) => each !== undefined)
+  return needsMessages(plugins) || some
 }
 
 /** Is there a plugin that sees every query, or whose conditions are not worth knowing here? */
@@ -219,6 +257,7 @@ export class Router {
   readonly clusters: readonly KubernetesStage[]
   readonly regions: readonly HeldRegion[]
   readonly stages: readonly Stage[]
+  readonly forwards: readonly ForwardStage[]
 
   /** @throws LayoutError if a region of the source is no index */
   constructor(source: AnswerSource, reader: number) {
@@ -243,8 +282,11 @@ export class Router {
     this.blocks = source.blocks.map((block, index) => {
       const hosts = block.hosts === null ? [] : [createHostsStage(block.hosts, held(block.hosts))]
       const files = block.files.map((file) => createFileStage(file, held(file)))
-      return new Block(index, block, [...hosts, ...clusterStages(block), ...files])
+      const { forward = null } = block
+      const forwards = forward === null || source.waiting === undefined ? [] : [new ForwardStage(forward, reader)]
+      return new Block(index, block, [...hosts, ...clusterStages(block), ...files, ...forwards])
     })
+    this.forwards = this.blocks.flatMap(({ forward }) => forward ?? [])
     this.regions = [...regions.values()]
     this.clusters = [...clusters.values()]
     this.stages = [...new Set(this.blocks.flatMap(({ stages }) => stages))]
@@ -264,5 +306,6 @@ export class Router {
   setHome(packet: Uint8Array): void {
     for (const listener of this.listeners) listener.setHome(packet)
     for (const stage of this.stages) stage.setHome(packet)
+    for (const { cap } of this.blocks) cap?.setHome(packet)
   }
 }

@@ -49,7 +49,7 @@ function askPlugin(plugin: Plugin, query: WireQuery): ReturnType<typeof readResp
   packet.set(message)
   const read = new Query()
   readQuery(read, packet, 0, message.length)
-  const length = answerer.answer(router.listeners[0], read, packet, 0, message.length, 4096, false)
+  const length = answerer.answer(router.listeners[0], read, packet, 0, message.length, 4096, false, false)
   return length === 0 ? null : readResponse(packet.slice(0, length))
 }
 

@@ -36,6 +36,7 @@ export function createAnswerer(_source: unknown, reader: number): Answerer {
   const answerer = {
     setHome() {},
     setPeers() {},
+    setMisses() {},
     sent() {},
     prepare(packet: Uint8Array, start: number, length: number) {
       if (length > 12 && packet[start + 12] === THROW_EARLY) throw new Error('told to throw early')
