@@ -2,12 +2,12 @@
 // one core with the generator on another, round after round in one go, so that whatever else the machine does falls on
 // all alike. bench/serve/options.ts has the options.
 
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { cpus, release, tmpdir } from 'node:os'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type ClusterSize, nameCount, SIZES, writeManifests, writeZone } from './serve/cluster.ts'
-import type { Result, Run } from './serve/generator.ts'
+import { machine, request, startGenerator } from './serve/drive.ts'
 import { HELP, type Options, readOptions, SMALL_OUTSTANDING } from './serve/options.ts'
 import {
   type PinnedProcess,
@@ -42,6 +42,11 @@ interface Cluster {
   readonly sample: readonly Query[]
 }
 
+const PEERS = [
+  ['knotd', '--version'],
+  ['nsd', '-v'],
+  ['gdnsd', 'version'],
+] as const
 const WARM_MS = 150
 const SAMPLE_PER_MIX = 15
 const TRIES_MS = 10_000
@@ -62,7 +67,7 @@ async function main(): Promise<void> {
     printTables(samples)
     printGoals(samples)
     if (options.jsonPath)
-      writeFileSync(options.jsonPath, JSON.stringify({ machine: machine(), options, samples }, null, 1))
+      writeFileSync(options.jsonPath, JSON.stringify({ machine: machine(PEERS), options, samples }, null, 1))
   } finally {
     if (generator.connected) generator.disconnect()
     for (const server of servers) await stop(server.process)
@@ -154,11 +159,6 @@ async function check(server: Server, cluster: Cluster, options: Options): Promis
   return late || wrongAnswers(server.port, cluster.sample)
 }
 
-function startGenerator(core: number): ChildProcess {
-  const command = ['-c', String(core), process.execPath, join(import.meta.dirname, 'serve/generator.ts')]
-  return spawn('taskset', command, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
-}
-
 async function measureRounds(
   options: Options,
   clusters: readonly Cluster[],
@@ -214,37 +214,6 @@ function listScenarios(options: Options): Scenario[] {
     }
   }
   return scenarios
-}
-
-function request(generator: ChildProcess, run: Run): Promise<Result> {
-  return new Promise((resolve, reject) => {
-    const onExit = () => reject(new Error('the generator ended'))
-    generator.once('exit', onExit)
-    generator.once('message', (result) => {
-      generator.off('exit', onExit)
-      resolve(result as Result)
-    })
-    generator.send(run)
-  })
-}
-
-function machine(): object {
-  const versions: Record<string, string> = { node: process.version, kernel: release() }
-  for (const [program, flag] of [
-    ['knotd', '--version'],
-    ['nsd', '-v'],
-    ['gdnsd', 'version'],
-  ]) {
-    try {
-      const env = { ...process.env, PATH: `${process.env.PATH}:/usr/sbin` }
-      versions[program] = execFileSync('sh', ['-c', `${program} ${flag} 2>&1 | head -n 1`], { env })
-        .toString()
-        .trim()
-    } catch {
-      // Not there: it was skipped aloud.
-    }
-  }
-  return { cpu: cpus()[0]?.model, cores: cpus().length, ...versions }
 }
 
 await main().catch((error: Error) => {

@@ -28,6 +28,8 @@ export interface Run {
 /** What it came to. */
 export interface Result {
   readonly answered: number
+  /** Queries sent since the run began, before counting too. */
+  readonly sent: number
   /** Queries given up after LOST_AFTER_MS without any answer on their socket. */
   readonly lost: number
   /** Answers by RCODE, 0..15. */
@@ -150,6 +152,7 @@ interface Load {
   /** When the last answer came. */
   readonly heardAt: Float64Array
   readonly rcodes: Float64Array
+  sent: number
   answered: number
   receives: number
   lost: number
@@ -164,6 +167,7 @@ function makeLoad(table: Table, run: Run, socketCount: number): Load {
     pending: new Int32Array(socketCount),
     heardAt: new Float64Array(socketCount).fill(now()),
     rcodes: new Float64Array(16),
+    sent: 0,
     answered: 0,
     receives: 0,
     lost: 0,
@@ -189,6 +193,7 @@ function loop(run: Run, load: Load): Result {
   const elapsedMs = now() - countFrom
   return {
     answered: load.answered,
+    sent: load.sent,
     lost: load.lost,
     rcodes: [...load.rcodes],
     seconds: elapsedMs / 1000,
@@ -253,6 +258,7 @@ function sendMore(load: Load, s: number): void {
   const sent = libc.sendMessages(load.sockets[s], first, wanted)
   if (sent <= 0) return
   load.cursor = (load.cursor + sent) % load.table.count
+  load.sent += sent
   load.pending[s] += sent
   load.room[s] -= sent
 }

@@ -118,13 +118,19 @@ export function readOptions(argv: readonly string[]): Options | undefined {
   }
 }
 
-function inRange(name: string, text: string, least: number, most: number): number {
+/** @throws Error when the text is no number or out of range, both ends included */
+export function inRange(name: string, text: string, least: number, most: number): number {
   const number = Number(text)
   if (!(number >= least && number <= most)) throw new Error(`--${name}: '${text}' is not in ${least}..${most}`)
   return number
 }
 
-function chosen(name: string, text: string, known: readonly string[]): string[] {
+/**
+ * Reads words with commas between them.
+ *
+ * @throws Error when one is not known
+ */
+export function chosen(name: string, text: string, known: readonly string[]): string[] {
   const wanted = text.split(',')
   for (const each of wanted) if (!known.includes(each)) throw new Error(`--${name}: '${each}' is none of ${known}`)
   // In the order in which they are known.

@@ -185,7 +185,8 @@ function scenarioName({ size, mix, sockets, outstanding }: Scenario): string {
   return `${size} names, ${mix}, ${sockets} sockets, ${outstanding} outstanding`
 }
 
-function withRange({ median, least, most }: Spread, digits: number): [string, string] {
+/** '-' and nothing when there is no figure. */
+export function withRange({ median, least, most }: Spread, digits: number): [string, string] {
   if (Number.isNaN(median)) return ['-', '']
   return [median.toFixed(digits), `(${least.toFixed(digits)}..${most.toFixed(digits)})`]
 }
@@ -194,7 +195,8 @@ function grouped(samples: readonly Sample[], key: (sample: Sample) => string): M
   return Map.groupBy(samples, key)
 }
 
-function printRows(rows: readonly string[][]): void {
+/** Prints a table: the first row are the heads; the first and the last column stand left. */
+export function printRows(rows: readonly string[][]): void {
   const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)))
   for (const row of rows) {
     const cells = row.map((cell, column) => {
