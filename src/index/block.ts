@@ -3,6 +3,8 @@
 
 import {
   BLOCK_HEADER_WORDS,
+  blockFlags,
+  blockReference,
   blockRrsetCount,
   CLAIMS,
   FLAT,
@@ -11,6 +13,7 @@ import {
   NAMES,
   nextRrset,
   RAW,
+  REFERENCE,
   RRSET_HEADER_WORDS,
   rrsetCount,
   rrsetData,
@@ -58,6 +61,13 @@ export class BlockBuilder {
     this.#additionalCountAt = 0
     this.#rrsetCount = 0
     this.#flags = flags
+    return this
+  }
+
+  /** A block that refers to `target`, and has no RRsets. */
+  refer(target: number): this {
+    this.begin(REFERENCE)
+    this.#words[this.#size++] = target
     return this
   }
 
@@ -209,8 +219,9 @@ function writeRecordHeader(octets: Uint8Array, to: number, type: number, ttl: nu
   octets[to + 11] = rdataLength
 }
 
-/** Calls `visit` with each name that a record in `block` refers to, as often as it does. */
+/** Calls `visit` with each name that a record in `block`, or the block itself, refers to, as often as it does. */
 export function forEachTarget(words: Int32Array, block: number, visit: (target: number) => void): void {
+  if ((blockFlags(words, block) & REFERENCE) !== 0) visit(blockReference(words, block))
   let rrset = firstRrset(block)
   for (let i = blockRrsetCount(words, block); i > 0; i--) {
     const encoding = rrsetEncoding(words, rrset)

@@ -25,6 +25,7 @@
 //
 // Block: the RRsets of one name
 //   +0 count of RRsets | flags << 8   +1 size of the block in words   +2 RRsets, one after another
+//   or, with the flag REFERENCE and no RRsets: +2 ref of a name. So a client's address refers to its namespace (client-name.ts)
 // RRset
 //   +0 type | encoding << 16   +1 count of records in an answer   +2 size of the RRset in words   +3 data
 // Data by encoding
@@ -241,6 +242,11 @@ export function nameKeyWord(name: number): number {
 export function nameOctets(name: number): number {
   return (name + NAME_KEY) << 2
 }
+/** The first label of a name's key, as text of ASCII letters. Not for the hot path. */
+export function firstLabel({ octets }: Region, name: number): string {
+  const at = nameOctets(name)
+  return String.fromCharCode(...octets.subarray(at + 1, at + 1 + octets[at]))
+}
 /** Words that a name with a key of `length` octets takes. */
 export function nameWords(length: number): number {
   return NAME_KEY + ((length + 3) >> 2)
@@ -285,12 +291,18 @@ export const CANONICAL_BELOW = 2
 export const WILDCARD_SERVICE = 4
 /** Block flag of a source of synthesis: for all names below the parent. */
 export const WILDCARD_ANY = 8
+/** Block flag: no RRsets, but the ref of a name behind the header. */
+export const REFERENCE = 16
 
 export function blockRrsetCount(words: Int32Array, block: number): number {
   return words[block] & 0xff
 }
 export function blockFlags(words: Int32Array, block: number): number {
   return words[block] >>> 8
+}
+/** Of a block with REFERENCE: the name that it refers to. */
+export function blockReference(words: Int32Array, block: number): number {
+  return words[block + BLOCK_HEADER_WORDS]
 }
 export function blockSize(words: Int32Array, block: number): number {
   return words[block + 1]

@@ -5,6 +5,7 @@ import type { ResourceRecord } from '../dns/message.ts'
 import { labelsOfText } from '../dns/name.ts'
 import { RegionFullError } from '../index/allocator.ts'
 import type { IndexWriter } from '../index/writer.ts'
+import { ClientNamespaces } from './client-namespaces.ts'
 import {
   ClusterState,
   nameOf,
@@ -49,6 +50,8 @@ export interface ClusterIndexOptions {
   readonly listenAddresses: readonly string[]
   /** Zones of k8s_external, which come after all others; absent or null: none. */
   readonly external?: ExternalOptions | null
+  /** With verified Pods: the namespace of each Pod's address can be looked up (client-namespaces.ts). Absent: not. */
+  readonly clients?: boolean
 }
 
 /** What one flush did. */
@@ -91,6 +94,7 @@ export class ClusterIndex {
   readonly #refused = new Set<string>()
   readonly #recent = new Map<string, Made>()
   readonly #podNames: PodNames | null
+  readonly #clients: ClientNamespaces | null
   #alias: OwnerRecords[] = []
   readonly #nameServers: NameServers
   /** What is written of them, as text. */
@@ -123,10 +127,15 @@ export class ClusterIndex {
     this.#serviceZones = this.#zones.filter((_, i) => !multicluster.has(options.zones[i]))
     this.#importZones = this.#zones.filter((_, i) => multicluster.has(options.zones[i]))
     const isVerified = options.schema.pods === 'verified'
-    this.#podNames = isVerified ? new PodNames(this.state, this.#records, this.#zones) : null
     const external = options.external ?? null
     this.#external =
       external === null ? null : new ExternalZones(writer, external, options.schema, apexes.slice(zones.length))
+    // Behind all zones: that is where readers look for it.
+    this.#clients =
+      isVerified && options.clients === true
+        ? new ClientNamespaces(this.#records, this.#zones[0], apexes[this.zones.length] ?? writer.addZone())
+        : null
+    this.#podNames = isVerified ? new PodNames(this.state, this.#records, this.#zones, this.#clients) : null
     if (apexes.length > 0) return
     for (const zone of this.#zones) {
       for (const owner of zoneRecords(options.schema)) this.#records.set(zone, owner)
@@ -148,6 +157,12 @@ export class ClusterIndex {
   /** Zones in the order of their numbers: forward ones as they were given, reverse ones, those of k8s_external. */
   get zones(): readonly WritableZone[] {
     return [...this.#zones, ...this.#reverseZones, ...(this.#external?.zones ?? [])]
+  }
+
+  /** All that was made by addZone(), in that order. */
+  get apexes(): readonly number[] {
+    const apexes = this.zones.map(({ apex }) => apex)
+    return this.#clients === null ? apexes : [...apexes, this.#clients.apex]
   }
 
   /**

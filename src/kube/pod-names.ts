@@ -1,6 +1,7 @@
 // The names of Pods in the index, with `pods verified`. Pods on the host's network share one: it is there as long as one of them is.
 
 import { canonicalAddress } from './address.ts'
+import type { ClientNamespaces } from './client-namespaces.ts'
 import { type ClusterState, nameOf, namespaceOf } from './cluster-state.ts'
 import { emptyOwner } from './endpoint-names.ts'
 import { type Packed, unpackPod } from './packed.ts'
@@ -13,10 +14,18 @@ export class PodNames {
   readonly #state: ClusterState
   readonly #records: RecordWriter
   readonly #zones: readonly WritableZone[]
+  readonly #clients: ClientNamespaces | null
   /** Pods of each `label.namespace` that has any, as published. */
   readonly #counts = new Map<string, number>()
 
-  constructor(state: ClusterState, records: RecordWriter, zones: readonly WritableZone[]) {
+  /** @param clients  told of every address that comes or goes */
+  constructor(
+    state: ClusterState,
+    records: RecordWriter,
+    zones: readonly WritableZone[],
+    clients: ClientNamespaces | null,
+  ) {
+    this.#clients = clients
     this.#state = state
     this.#records = records
     this.#zones = zones
@@ -27,11 +36,17 @@ export class PodNames {
     for (const [namespace, , pod] of this.#state.objects('pods')) {
       if (this.#state.isExposed(namespace)) this.#count(this.#counts, namespace, pod, 1)
     }
+    if (this.#clients === null) return
+    for (const key of this.#counts.keys()) {
+      const [label, namespace] = partsOf(key)
+      this.#clients.restore(addressOfLabel(label), namespace)
+    }
   }
 
   /** Writes the names of changed Pods. @returns what settle() is to be told when that is published. @throws RegionFullError */
   write(): PodCounts {
     const state = this.#state
+    this.#clients?.begin()
     const counts = new Map<string, number>()
     for (const [key, { object, exposed }] of state.changedPods) {
       const namespace = namespaceOf(key)
@@ -40,9 +55,10 @@ export class PodNames {
     }
     for (const [key, pods] of counts) {
       if (this.#counts.has(key) === pods > 0) continue
-      const dot = key.indexOf('.')
-      const owner = [key.slice(0, dot), key.slice(dot + 1), 'pod']
-      const address = addressOfLabel(owner[0])
+      const [label, namespace] = partsOf(key)
+      const owner = [label, namespace, 'pod']
+      const address = addressOfLabel(label)
+      this.#clients?.write(address, namespace, pods > 0)
       for (const zone of this.#zones) {
         if (pods > 0) this.#records.set(zone, { ...emptyOwner(owner), addresses: [address] })
         else this.#records.clear(zone, owner)
@@ -52,6 +68,7 @@ export class PodNames {
   }
 
   settle(counts: PodCounts): void {
+    this.#clients?.settle()
     for (const [owner, pods] of counts) {
       if (pods > 0) this.#counts.set(owner, pods)
       else this.#counts.delete(owner)
@@ -65,6 +82,12 @@ export class PodNames {
       counts.set(owner, (counts.get(owner) ?? this.#counts.get(owner) ?? 0) + change)
     }
   }
+}
+
+/** Label and namespace of `label.namespace`. */
+function partsOf(key: string): [label: string, namespace: string] {
+  const dot = key.indexOf('.')
+  return [key.slice(0, dot), key.slice(dot + 1)]
 }
 
 function dashedPodAddress(address: string): string {

@@ -5,7 +5,9 @@ import { labelsOfText } from '../dns/name.ts'
 import { BlockBuilder, type Claim, claimsOf } from '../index/block.ts'
 import {
   ADDRESS_BELOW,
+  blockReference,
   CANONICAL_BELOW,
+  firstLabel,
   nameLength,
   nameOctets,
   nameZone,
@@ -150,6 +152,24 @@ export class RecordWriter {
     builder.end()
     if (builder.isEmpty) this.#writer.clearBlock(zone.apex)
     else this.#writer.setBlock(zone.apex, builder)
+  }
+
+  /** Makes the name `label` right below `apex` refer to `target` in `zone`. @throws RegionFullError */
+  setReference(apex: number, label: string, zone: WritableZone, target: Labels): void {
+    const name = this.#resolve(zone, target)
+    this.#writer.setBlock(this.#writer.child(apex, label), this.#builder.refer(name))
+  }
+
+  clearReference(apex: number, label: string): void {
+    const name = this.#writer.existingChild(apex, label)
+    if (name !== 0) this.#writer.clearBlock(name)
+  }
+
+  /** First label of what the name `label` right below `apex` refers to; '' if there is no such name. */
+  reference(apex: number, label: string): string {
+    const name = this.#writer.existingChild(apex, label)
+    const block = name === 0 ? 0 : this.#writer.blockOf(name)
+    return block === 0 ? '' : firstLabel(this.#writer.region, blockReference(this.#writer.region.words, block))
   }
 
   #addAddresses(type: number, length: number, addresses: readonly string[], ttl: number): void {

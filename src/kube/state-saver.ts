@@ -162,7 +162,7 @@ class Save {
       groupCount: this.#crcs.length,
       freeHeadCount: freeHead.length,
       writer: { ...writer, ...counts },
-      apexes: this.#index.zones.map(({ apex }) => apex),
+      apexes: this.#index.apexes,
     })
     writeAll(fd, header, 0)
   }

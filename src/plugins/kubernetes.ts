@@ -8,12 +8,15 @@ import { HEADER_LENGTH, Query, readKey, readName, sealKey } from '../dns/questio
 import { appendNamedSoa, appendSoa, NOERROR, NXDOMAIN, type Response, SERVFAIL } from '../dns/response.ts'
 import { type ZoneConfig, ZoneTable } from '../dns/zone-table.ts'
 import { appendAddress, appendRrset, firstTargetOffset, ROTATION_BITS } from '../index/append.ts'
+import { clientLabel } from '../index/client-name.ts'
 import {
   ADDRESS_BELOW,
   blockFlags,
+  blockReference,
   CANONICAL_BELOW,
   entryBlock,
   findRrset,
+  firstLabel,
   nameKeyWord,
   nameLength,
   nameMeta,
@@ -82,6 +85,8 @@ export class KubernetesStage implements Stage {
   private readonly primary: Uint8Array | null = null
   private readonly mailbox: Uint8Array | null = null
   private readonly metadataZones: readonly (MetadataZone & { readonly labels: readonly string[] })[]
+  /** Number of what the index keeps of clients: behind all zones. */
+  private readonly clients: number
   private addressLength = 0
   private block = 0
   private trie = 0
@@ -101,6 +106,7 @@ export class KubernetesStage implements Stage {
     this.words = this.region.words
     this.octets = this.region.octets
     this.number = number
+    this.clients = source.zones.length
     this.zones = new ZoneTable(source.zones, ({ external }) => (external !== undefined) === isExternal)
     this.metadataZones = source.zones.flatMap(({ labels, external, metadata }) =>
       external !== undefined || metadata === undefined ? [] : [{ labels, ...metadata }],
@@ -189,6 +195,19 @@ export class KubernetesStage implements Stage {
     if (zone === undefined) return
     const left = labels.slice(0, labels.length - zone.labels.length)
     for (const [label, value] of Object.entries(kubernetesMetadata(left, zone))) metadata.set(label, () => value)
+  }
+
+  /** Namespace of the Pods that have an address, 4 or 16 octets; '' if there are none, or of several, or the index does not keep it. Cold. */
+  namespaceOf(address: Uint8Array): string {
+    const { words, ancestor } = this
+    if (this.trie === 0) return ''
+    const label = clientLabel(address, address.length)
+    ancestor.key[0] = label.length
+    for (let i = 0; i < label.length; i++) ancestor.key[i + 1] = label.charCodeAt(i)
+    sealKey(ancestor, this.clients, label.length + 1)
+    const entry = this.find(ancestor)
+    const block = entry === 0 ? 0 : entryBlock(words, entry)
+    return block === 0 ? '' : firstLabel(this.region, blockReference(words, block))
   }
 
   /** NXDOMAIN, NODATA (NOERROR) and SERVFAIL of a zone: its SOA in authority. */
