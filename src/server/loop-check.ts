@@ -17,6 +17,8 @@ const SETTLE_MS = 1000
 /** One pass of each query is our own, and a name server may ask twice. */
 const FURTHER_PASSES_MAX = 1
 const QUERY_LENGTH_MAX = 512
+/** Of two random labels in wire form, at most. */
+const RANDOM_OCTETS = 42
 const TROUBLESHOOTING = 'https://coredns.io/plugins/loop#troubleshooting'
 
 /** Where a listener can be asked. */
@@ -36,8 +38,9 @@ export class LoopError extends Error {
 export function loopNamesOf({ blocks }: Configuration): (string | null)[] {
   return blocks.map(({ zones, plugins }) => {
     if (plugins.loop === undefined) return null
-    const name = `${randomLabel()}.${randomLabel()}.${zones[0] === '.' ? '' : zones[0]}`
-    return wireLength(labelsOfText(name)) > NAME_LENGTH_MAX ? null : name
+    const [zone] = zones
+    if (wireLength(labelsOfText(zone)) + RANDOM_OCTETS > NAME_LENGTH_MAX) return null
+    return `${randomLabel()}.${randomLabel()}.${zone === '.' ? '' : zone}`
   })
 }
 

@@ -18,6 +18,7 @@ import type { Admin } from './admin.ts'
 import { answerSourceOf, type Counting, countingOf } from './answer-source.ts'
 import { type Cluster, NotKnownError } from './cluster.ts'
 import { type ClusterContext, ClusterSet } from './clusters.ts'
+import type { LoopCheck } from './loop-check.ts'
 import type { ReloadFigures } from './metrics.ts'
 import { bindsOf, ownAddresses, type ServerSettings } from './plan.ts'
 import type { Transfers } from './transfers.ts'
@@ -37,6 +38,8 @@ interface Stand {
   readonly rings: readonly SharedArrayBuffer[]
   readonly pump: LogPump | null
   readonly errors: readonly (ErrorsLog | null)[]
+  /** By block: what `loop` asks for; empty: no block has it. */
+  readonly loopNames: readonly (string | null)[]
 }
 
 export interface ServerParts {
@@ -79,6 +82,8 @@ export class RunningServer {
   readonly #history = new CounterHistory()
   /** null: no configuration so far has had a transfer. */
   #transfers: Transfers | null = null
+  /** Of the configuration that is served; null: no block has `loop`. */
+  #loopCheck: LoopCheck | null = null
   #lastNumber = 0
   #stand: Stand | null = null
   #serving: Serving | null = null
@@ -138,6 +143,7 @@ export class RunningServer {
     if (!isStarted) return false
     this.#serving ??= await this.#open(stand)
     this.#transfers?.begin(stand.number)
+    await this.#checkLoops(stand)
     return true
   }
 
@@ -154,6 +160,7 @@ export class RunningServer {
   /** Ends everything at once, whatever state it is in. */
   async abandon(): Promise<void> {
     const stand = this.#stand
+    this.#loopCheck?.close()
     await this.#serving?.stop()
     this.#transfers?.close()
     if (stand !== null) await this.#drop(stand, new Set())
@@ -209,6 +216,7 @@ export class RunningServer {
     this.#stand = after
     await this.#drop(before, new Set(after.clusters.all))
     this.#letGoSoon()
+    await this.#checkLoops(after)
   }
 
   /** Wakes whoever waits, so that a process that exits now need not wait for them. */
@@ -220,6 +228,7 @@ export class RunningServer {
   async stop(): Promise<void> {
     const stand = this.#stand
     if (stand === null) return
+    this.#loopCheck?.close()
     await this.#admin?.leave()
     // Nobody has been told of a server that does not serve yet.
     if (this.#serving !== null) await lameduck(lameduckOf(stand.configuration), this.parts.logger)
@@ -256,7 +265,9 @@ export class RunningServer {
       this.#transfers ??= new (await import('./transfers.ts')).Transfers(logger)
       this.#transfers.add(number, { configuration, clusters: clusters.byBlock, statics: statics! })
     }
-    return { number, configuration, clusters, statics, counting, rings, pump, errors }
+    const hasLoop = configuration.blocks.some(({ plugins }) => plugins.loop !== undefined)
+    const loopNames = hasLoop ? (await import('./loop-check.ts')).loopNamesOf(configuration) : []
+    return { number, configuration, clusters, statics, counting, rings, pump, errors, loopNames }
   }
 
   /** What is not used is not loaded. */
@@ -330,13 +341,26 @@ export class RunningServer {
         answerSource: this.#sourceOf(stand),
         log: (line) => logLeveled(logger, '', line),
         onTransfer: (call) => this.#transfers?.open(call),
+        onLoopPass: (pass) => this.#loopCheck?.passed(pass),
       },
       meanwhile,
     )
   }
 
-  #sourceOf({ configuration, clusters, statics, counting, rings, number }: Stand) {
-    return answerSourceOf(configuration, clusters.byBlock, statics, counting, rings, number)
+  #sourceOf({ configuration, clusters, statics, counting, rings, number, loopNames }: Stand) {
+    return answerSourceOf(configuration, clusters.byBlock, statics, counting, rings, number, loopNames)
+  }
+
+  /** Asks itself what `loop` asks for, in place of what it asked for before. */
+  async #checkLoops({ configuration, loopNames }: Stand): Promise<void> {
+    this.#loopCheck?.close()
+    this.#loopCheck = null
+    if (loopNames.every((name) => name === null)) return
+    const { LoopCheck } = await import('./loop-check.ts')
+    this.#loopCheck = new LoopCheck(configuration, loopNames, this.#serving!.listeners, (error) => {
+      this.parts.logger.fatal('loop', error.message)
+      this.#failed.reject(error)
+    })
   }
 
   /** Zones have come or gone in a directory: workers need to know where they are. */
