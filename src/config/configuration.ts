@@ -236,6 +236,8 @@ export interface AutopathConfig {
   readonly zones: readonly string[]
   /** Path of a resolv.conf, or '@kubernetes'. */
   readonly source: string
+  /** Search list of that file, or of the server's own with '@kubernetes': absolute, lower case, with final dot. */
+  readonly search: readonly string[]
 }
 
 export interface ReloadConfig {

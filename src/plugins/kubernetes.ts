@@ -3,7 +3,7 @@
 
 import { canonicalKey, readAddressLabel } from '../dns/address-label.ts'
 import { KEY_WORDS } from '../dns/key.ts'
-import { labelsOfText, wireOfLabels } from '../dns/name.ts'
+import { labelsOfText, textOfWire, wireOfLabels } from '../dns/name.ts'
 import { HEADER_LENGTH, Query, readKey, readName, sealKey } from '../dns/question.ts'
 import { appendNamedSoa, appendSoa, NOERROR, NXDOMAIN, type Response, SERVFAIL } from '../dns/response.ts'
 import { type ZoneConfig, ZoneTable } from '../dns/zone-table.ts'
@@ -208,6 +208,12 @@ export class KubernetesStage implements Stage {
     const entry = this.find(ancestor)
     const block = entry === 0 ? 0 : entryBlock(words, entry)
     return block === 0 ? '' : firstLabel(this.region, blockReference(words, block))
+  }
+
+  /** Of the cluster's forward zones, the longest that a name lies in; null: none. All absolute, lower case, with a final dot. Cold. */
+  forwardZoneOf(name: string): string | null {
+    const zone = longestOf(this.metadataZones, labelsOfText(name))
+    return zone === undefined || zone.reverse ? null : textOfWire(wireOfLabels(zone.labels))
   }
 
   /** NXDOMAIN, NODATA (NOERROR) and SERVFAIL of a zone: its SOA in authority. */

@@ -43,8 +43,7 @@ export class ClusterSet {
     const clusters = new Map(known.map((cluster) => [cluster.key, cluster]))
     const used = new Set<string>()
     const byBlock: (Cluster | null)[] = []
-    for (const block of blocks) {
-      const plan = planOf(block, settings)
+    for (const plan of plansOf(blocks, settings)) {
       if (plan === null) {
         byBlock.push(null)
         continue
@@ -62,8 +61,17 @@ export class ClusterSet {
   }
 }
 
-function planOf({ plugins: { kubernetes, k8s_external: external } }: BlockConfig, settings: ServerSettings) {
-  return kubernetes === undefined ? null : clusterPlanOf(kubernetes, external, settings)
+/** By block. Blocks that differ in nothing but `autopath` share a cluster, which then knows its clients. */
+function plansOf(blocks: readonly BlockConfig[], settings: ServerSettings): (ClusterPlan | null)[] {
+  const planOf = ({ plugins: { kubernetes, k8s_external: external } }: BlockConfig, clients: boolean) =>
+    kubernetes === undefined ? null : clusterPlanOf(kubernetes, external, settings, clients)
+  const keyOf = (block: BlockConfig): string => JSON.stringify(planOf(block, false))
+  const asked = new Set(blocks.filter(asksForClients).map(keyOf))
+  return blocks.map((block) => planOf(block, asked.has(keyOf(block))))
+}
+
+function asksForClients({ plugins: { autopath, kubernetes } }: BlockConfig): boolean {
+  return autopath?.source === '@kubernetes' && kubernetes?.pods === 'verified'
 }
 
 function make(key: string, plan: ClusterPlan, region: Region, context: ClusterContext, number: number): Cluster {

@@ -35,11 +35,12 @@ const TIMER_MAX_MS = 2 ** 31 - 1 // Node's timers fire at once if asked for more
 /** Largest UDP response of a block without `bufsize`. */
 export const BUFSIZE = 1232
 
-/** The cluster that a `kubernetes` directive describes. */
+/** The cluster that a `kubernetes` directive describes. @param clients  whether somebody asks for the namespaces of clients */
 export function clusterPlanOf(
   kubernetes: KubernetesConfig,
   external: K8sExternalConfig | undefined,
   settings: ServerSettings,
+  clients = false,
 ): ClusterPlan {
   const zones = kubernetes.zones.map(withoutDot)
   const { pods, endpointPodNames, ignoreEmptyService, noEndpoints, zonal, okd } = kubernetes
@@ -51,6 +52,7 @@ export function clusterPlanOf(
     namespaces: kubernetes.namespaces === null ? null : [...kubernetes.namespaces],
     schema: { pods, endpointPodNames, ignoreEmptyService, noEndpoints, zonal, okd },
     external: external === undefined ? null : externalOf(external),
+    ...(clients ? { clients } : {}),
   }
   if (settings.manifests !== null) return { cluster, source: { kind: 'manifests', paths: settings.manifests } }
   return { cluster, source: { kind: 'api', feed: feedOf(kubernetes, settings) } }

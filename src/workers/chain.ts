@@ -6,7 +6,7 @@ import type { Plugins } from '../config/configuration.ts'
 import type { Describers } from '../plugins/metadata.ts'
 import type { Failure, Plugin, Reply, Serve, Walk } from '../plugins/plugin.ts'
 import { createTransfer } from '../plugins/transfer.ts'
-import type { AnswerSource, BlockSource } from './answerer.ts'
+import type { AnswerSource } from './answerer.ts'
 import { ForwardPlugin, type Refresh } from './forward-plugin.ts'
 import type { Block } from './router.ts'
 import { StagePlugin } from './stage-plugin.ts'
@@ -15,7 +15,7 @@ const REFUSED = 5
 const SERVFAIL = 2
 
 /** Makes a plugin of a block that uses it. `describers`: those made so far, which come later in the chain. */
-type Maker = (plugins: Plugins, describers: Describers, source: BlockSource) => Plugin
+type Maker = (plugins: Plugins, describers: Describers, block: Block) => Plugin
 
 /** In the order of the chain. Each loads its module and says how a plugin is made from a block that uses it. */
 const LOADERS: readonly { readonly name: keyof Plugins; load(): Promise<Maker> }[] = [
@@ -83,6 +83,13 @@ const LOADERS: readonly { readonly name: keyof Plugins; load(): Promise<Maker> }
     },
   },
   {
+    name: 'autopath',
+    load: async () => {
+      const { createAutopath } = await import('../plugins/autopath.ts')
+      return ({ autopath }, _, { cluster }) => createAutopath(autopath!, cluster)
+    },
+  },
+  {
     name: 'acl',
     load: async () => {
       const { createAcl } = await import('../plugins/acl.ts')
@@ -121,7 +128,7 @@ const LOADERS: readonly { readonly name: keyof Plugins; load(): Promise<Maker> }
     name: 'loop',
     load: async () => {
       const { createLoop } = await import('../plugins/loop.ts')
-      return (_, __, { loopName }) => createLoop(loopName ?? '', (pass) => parentPort?.postMessage(pass))
+      return (_, __, { source: { loopName } }) => createLoop(loopName ?? '', (pass) => parentPort?.postMessage(pass))
     },
   },
   {
@@ -161,7 +168,7 @@ export function chainOf(block: Block, makers: Makers, refresh: Refresh): Serve {
   const first: Plugin[] = []
   for (const { name } of LOADERS.toReversed()) {
     if (plugins[name] === undefined) continue
-    const plugin = makers.get(name)!(plugins, [...first, ...stages], block.source)
+    const plugin = makers.get(name)!(plugins, [...first, ...stages], block)
     if (name === LAST) last.push(plugin)
     else if (name === BEFORE_FORWARD) beforeForward.push(plugin)
     else first.unshift(plugin)
