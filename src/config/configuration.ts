@@ -180,11 +180,21 @@ export interface Upstream {
   readonly serverName: string
 }
 
+/** A file like resolv.conf(5) that upstreams were read from. */
+export interface NameserverFile {
+  /** Resolved against `root`. */
+  readonly path: string
+  /** What its `nameserver` lines said when the configuration was loaded, as written. */
+  readonly nameservers: readonly string[]
+}
+
 export interface ForwardConfig {
   readonly from: string
   /** What was written: files of nameservers are read when the configuration is loaded. */
   readonly to: readonly string[]
   readonly upstreams: readonly Upstream[]
+  /** Those of `to` that are files. */
+  readonly nameserverFiles: readonly NameserverFile[]
   readonly except: readonly string[]
   readonly forceTcp: boolean
   readonly preferUdp: boolean

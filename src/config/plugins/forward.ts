@@ -44,7 +44,7 @@ function forwardOf(directive: Directive, context: SetupContext): ForwardConfig {
   const draft: Draft = {
     from: fromOf(from, context),
     to: to.map(({ text }) => text),
-    upstreams: upstreamsOf(to, context),
+    ...upstreamsOf(to, context),
     except: [],
     forceTcp: false,
     preferUdp: false,

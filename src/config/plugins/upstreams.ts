@@ -3,7 +3,7 @@
 import { readFileSync, statSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { NameError } from '../../dns/name.ts'
-import type { Upstream } from '../configuration.ts'
+import type { ForwardConfig, NameserverFile, Upstream } from '../configuration.ts'
 import type { Token } from '../corefile/syntax.ts'
 import { zoneName } from '../zone-names.ts'
 import { pathOf } from './arguments.ts'
@@ -23,14 +23,18 @@ interface Target {
 }
 
 /**
- * Upstreams in the order of the arguments, without duplicates.
+ * Upstreams in the order of the arguments, without duplicates, and the files that some of them are from.
  *
  * @throws Refusal for what is neither address, file nor host name, and for none or too many of them
  */
-export function upstreamsOf(args: readonly Token[], context: SetupContext): Upstream[] {
+export function upstreamsOf(
+  args: readonly Token[],
+  context: SetupContext,
+): Pick<ForwardConfig, 'upstreams' | 'nameserverFiles'> {
+  const nameserverFiles: NameserverFile[] = []
   const found = new Map<string, Upstream>()
   for (const token of args) {
-    for (const upstream of targetsOf(token, context)) {
+    for (const upstream of targetsOf(token, context, nameserverFiles)) {
       found.set(`${upstream.transport} ${upstream.host} ${upstream.port} ${upstream.serverName}`, upstream)
     }
   }
@@ -38,16 +42,18 @@ export function upstreamsOf(args: readonly Token[], context: SetupContext): Upst
   if (found.size > UPSTREAMS_MAX) {
     throw new Refusal(args[0], `more than ${UPSTREAMS_MAX} TOs configured: ${found.size}`)
   }
-  return [...found.values()]
+  return { upstreams: [...found.values()], nameserverFiles }
 }
 
-function targetsOf(token: Token, context: SetupContext): Upstream[] {
+function targetsOf(token: Token, context: SetupContext, files: NameserverFile[]): Upstream[] {
   const target = schemeOf(token)
   const upstream = address(target)
   if (upstream !== null) return [upstream]
   const path = pathOf({ ...token, text: target.rest }, context)
-  if (isFile(token, path)) return nameservers(token, path).map((rest) => fileEntry({ ...target, rest }, path))
-  return [hostName(target)]
+  if (!isFile(token, path)) return [hostName(target)]
+  const nameservers = readNameservers(token, path)
+  files.push({ path, nameservers })
+  return nameservers.map((rest) => fileEntry({ ...target, rest }, path))
 }
 
 function schemeOf(token: Token): Target {
@@ -128,14 +134,16 @@ function isFile(token: Token, path: string): boolean {
   }
 }
 
-/** The `nameserver` lines of a file like resolv.conf(5). */
-function nameservers(token: Token, path: string): string[] {
-  let text: string
+function readNameservers(token: Token, path: string): string[] {
   try {
-    text = readFileSync(path, 'utf8')
+    return nameserversOf(readFileSync(path, 'utf8'))
   } catch (error) {
     throw new Refusal(token, `cannot read ${path}: ${(error as Error).message}`)
   }
+}
+
+/** What the `nameserver` lines of a file like resolv.conf(5) say. */
+export function nameserversOf(text: string): string[] {
   return [...text.matchAll(/^[ \t]*nameserver[ \t]+([^\s#;]+)/gm)].map(([, server]) => server)
 }
 

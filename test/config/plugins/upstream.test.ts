@@ -27,6 +27,7 @@ const DEFAULTS: ForwardConfig = {
   from: '.',
   to: ['9.9.9.9'],
   upstreams: [{ transport: 'dns', host: '9.9.9.9', port: 53, serverName: '' }],
+  nameserverFiles: [],
   except: [],
   forceTcp: false,
   preferUdp: false,
@@ -48,6 +49,7 @@ const DEFAULTS: ForwardConfig = {
   sourceAddress: '',
   resolver: [],
   dohMethod: 'POST',
+  randomizeCase: false,
 }
 
 test('where forward sends queries', () => {
@@ -81,6 +83,8 @@ test('where forward sends queries', () => {
   const most = Array.from({ length: 15 }, (_, i) => `10.0.0.${i}`).join(' ')
   assert.equal(upstreams(most).length, 15)
   assert.deepEqual(upstreams('resolv.conf', folder), ['dns 10.0.0.1 53', 'dns fe80::1 53'])
+  const [{ nameserverFiles }] = reading('forward', 'forward . 9.9.9.9 tls://resolv.conf', { root: folder }).config
+  assert.deepEqual(nameserverFiles, [{ path: resolvConf, nameservers: ['10.0.0.1', 'fe80::1%eth0', '10.0.0.1'] }])
 })
 
 test('upstreams that forward refuses', () => {
