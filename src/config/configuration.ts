@@ -219,6 +219,8 @@ export interface ForwardConfig {
   readonly sourceAddress: string
   readonly resolver: readonly string[]
   readonly dohMethod: 'POST' | 'GET'
+  /** Ours: letters of QNAME go upstream by UDP in a case by lot, which the answer must repeat. */
+  readonly randomizeCase: boolean
 }
 
 export interface CacheConfig {

@@ -66,6 +66,7 @@ function forwardOf(directive: Directive, context: SetupContext): ForwardConfig {
     sourceAddress: '',
     resolver: [],
     dohMethod: 'POST',
+    randomizeCase: false,
   }
   for (const property of directive.properties) {
     const read = PROPERTIES.get(property.name.text)
@@ -123,6 +124,7 @@ const PROPERTIES: ReadonlyMap<string, Read> = new Map<string, Read>([
   ['failfast_all_unhealthy_upstreams', (draft, property) => (draft.failfastAllUnhealthyUpstreams = flag(property))],
   ['source_address', (draft, property) => (draft.sourceAddress = ipAddress(only(property)))],
   ['resolver', readResolver],
+  ['randomize_case', (draft, property) => (draft.randomizeCase = flag(property))],
   ['doh_method', (draft, property) => (draft.dohMethod = oneOf(only(property), ['POST', 'GET']))],
 ])
 
