@@ -109,7 +109,7 @@ export class CacheReader {
   }
 
   /** Says that the entry was of use. A plain store, and none for an entry that is in use all the time. */
-  hit(ref: number, _nowMs: number): void {
+  hit(ref: number, _nowMs?: number): void {
     countUse(this.words, ref)
   }
 

@@ -8,7 +8,7 @@
 // Header
 //   +0 magic   +1 layout version   +2 EPOCH, atomic: odd, counted up by 2 whenever memory was retired   +3 count of readers
 //   +4 buckets, a power of two   +5 first word of the segments   +6 count of segments   +7 segments ever written to   (writer)
-//   +8 capacity of successes   +9 of denials, in entries   +10 seconds for which entries are of use after they have expired
+//   +8 capacity of successes   +9 of denials, in entries
 //   +12 entries: successes   +13 denials   +14 octets of entries   (writer; anyone reads)
 //   +16 evictions: successes   +18 denials, 64-bit floats   (writer; anyone reads)
 //   +32 readers: a line of 16 words each; word 0, atomic: what that reader holds
@@ -46,7 +46,6 @@ const SEGMENTS = 5
 const SEGMENT_COUNT = 6
 const SEGMENTS_TOUCHED = 7
 const CAPACITY = 8
-const STALE_SECONDS = 10
 const ENTRIES = 12
 const OCTETS = 14
 const EVICTIONS_FLOAT = 8
@@ -102,8 +101,6 @@ export interface CacheSize {
   readonly denial: number
   /** Octets for all entries together, at least 1 MiB, at most 1 GiB. Memory that is not needed is not touched. */
   readonly octets: number
-  /** How long an expired entry is still of use, in ms (`serve_stale`); 0 unless given. Then it is the first to go. */
-  readonly staleMs?: number
 }
 
 /** What a cache holds, and what it had to drop, ever. */
@@ -128,7 +125,6 @@ export interface CacheRegion {
   readonly segmentCount: number
   /** By kind. */
   readonly capacities: readonly [number, number]
-  readonly staleSeconds: number
 }
 
 /** A region that is not one of ours, or of another version. */
@@ -156,7 +152,6 @@ export function createCache(size: CacheSize, readers: number): SharedArrayBuffer
   words[SEGMENT_COUNT] = segmentCount
   words[CAPACITY] = success
   words[CAPACITY + 1] = denial
-  words[STALE_SECONDS] = Math.min(Math.ceil((size.staleMs ?? 0) / 1000), 2 ** 30)
   words[0] = MAGIC
   return buffer
 }
@@ -176,7 +171,6 @@ export function attachCache(buffer: SharedArrayBuffer): CacheRegion {
     segments: words[SEGMENTS],
     segmentCount: words[SEGMENT_COUNT],
     capacities: [words[CAPACITY], words[CAPACITY + 1]],
-    staleSeconds: words[STALE_SECONDS],
   }
 }
 
@@ -365,9 +359,12 @@ export function countUse(words: Int32Array, entry: number): void {
   if (uses < USES_MAX) words[entry + USES] = uses + 1
 }
 
-/** Writer: words of use of a new entry. `from` is its predecessor of the same question, 0 for none: the streak goes on. */
+/**
+ * Writer: words of use of a new entry. `from` is its predecessor of the same question, 0 for none: the streak goes on, and whoever
+ * had it asked again has used it.
+ */
 export function writeUse(words: Int32Array, floats: Float64Array, entry: number, from: number): void {
-  words[entry + USES] = from === 0 ? 0 : words[from + USES]
+  words[entry + USES] = from === 0 ? 0 : Math.min(words[from + USES] + 1, USES_MAX)
   words[entry + STREAK] = from === 0 ? 0 : words[from + STREAK]
   words[entry + LAST_HIT] =
     from === 0 ? 0 : (words[from + LAST_HIT] + entryStoredMs(floats, from) - entryStoredMs(floats, entry)) | 0

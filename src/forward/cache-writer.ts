@@ -11,7 +11,6 @@ import {
   type CacheRegion,
   countEviction,
   entryAnswers,
-  entryExpiresMs,
   entryFlags,
   entryForm,
   entryHash,
@@ -33,6 +32,7 @@ import {
 } from './cache-region.ts'
 import { Segments } from './cache-segments.ts'
 import { Eviction, type Residents } from './eviction.ts'
+import { DENIAL, SUCCESS } from './ready-answer.ts'
 
 /** Entries of a chain: names that were made to have one hash must not make all of them slow. */
 const CHAIN_MAX = 16
@@ -65,18 +65,15 @@ export class CacheWriter {
    */
   constructor(region: SharedArrayBuffer) {
     this.#region = attachCache(region)
-    const { words, floats, bucketCount, capacities, staleSeconds } = this.#region
+    const { words, floats, bucketCount, capacities } = this.#region
     this.#words = words
     this.#floats = floats
     const buckets = bucketLink(this.#region, 0)
     words.fill(0, buckets, buckets + bucketCount)
     this.#segments = new Segments(this.#region)
-    this.#slots = [
-      new Slots(this.#region, capacities[0], staleSeconds),
-      new Slots(this.#region, capacities[1], staleSeconds),
-    ]
-    writeEntryCount(words, 0, 0)
-    writeEntryCount(words, 1, 0)
+    this.#slots = [new Slots(words, capacities[SUCCESS]), new Slots(words, capacities[DENIAL])]
+    writeEntryCount(words, SUCCESS, 0)
+    writeEntryCount(words, DENIAL, 0)
     writeOctets(words, 0)
   }
 
@@ -103,13 +100,13 @@ export class CacheWriter {
     const words = this.#words
     const size = entryWords(key.meta, form.wordCount)
     if (size > SEGMENT_WORDS) return false
-    const at = this.#makeRoom(size, nowMs)
+    const at = this.#makeRoom(size)
     if (at === 0) return false
 
     const typeClass = type | (qclass << 16)
     const hash = questionHash(key.hash, typeClass, bits)
     let predecessor = this.#locate(hash, key, typeClass, bits, kind)
-    if (predecessor === 0 && this.#makeSlot(kind, nowMs)) {
+    if (predecessor === 0 && this.#makeSlot(kind)) {
       // What made room may have been of this chain.
       predecessor = this.#locate(hash, key, typeClass, bits, kind)
     }
@@ -154,11 +151,11 @@ export class CacheWriter {
   }
 
   /** Finds `size` words, evicting what is in the way. @returns 0 if there are none */
-  #makeRoom(size: number, nowMs: number): number {
+  #makeRoom(size: number): number {
     const segments = this.#segments
     const at = segments.take(size)
     if (at !== 0) return at
-    while (segments.words + size > segments.wordsMax && this.#evictLarger(nowMs));
+    while (segments.words + size > segments.wordsMax && this.#evictLarger());
     for (let cleaned = 0; cleaned < CLEANINGS_MAX; cleaned++) {
       if (segments.openForNew()) return segments.take(size)
       // While readers hold what was retired, cleaning would use up what is left for it.
@@ -170,7 +167,7 @@ export class CacheWriter {
   }
 
   /** Sees to it that there is a free slot, and that the chain that #locate() has walked has room. @returns whether an entry had to go */
-  #makeSlot(kind: number, nowMs: number): boolean {
+  #makeSlot(kind: number): boolean {
     if (this.#chainLength >= CHAIN_MAX) {
       const entry = linked(this.#words, this.#lastLink)
       const slot = entrySlot(this.#words, entry)
@@ -180,17 +177,18 @@ export class CacheWriter {
       countEviction(this.#floats, chainKind)
       if (!this.#slots[kind].isFull) return true
     }
-    return this.#slots[kind].isFull && this.#evict(kind, nowMs)
+    return this.#slots[kind].isFull && this.#evict(kind)
   }
 
   /** Evicts of the kind that takes more memory. */
-  #evictLarger(nowMs: number): boolean {
-    return this.#evict(this.#slots[0].words >= this.#slots[1].words ? 0 : 1, nowMs)
+  #evictLarger(): boolean {
+    const [success, denial] = this.#slots
+    return this.#evict(success.words >= denial.words ? SUCCESS : DENIAL)
   }
 
-  #evict(kind: number, nowMs: number): boolean {
+  #evict(kind: number): boolean {
     const slots = this.#slots[kind]
-    const slot = slots.eviction.evict(slots, nowMs)
+    const slot = slots.eviction.evict(slots)
     if (slot === 0) return false
     this.#forget(kind, slot)
     countEviction(this.#floats, kind)
@@ -284,17 +282,13 @@ class Slots implements Residents {
   readonly entries: Int32Array
   readonly eviction: Eviction
   readonly #words: Int32Array
-  readonly #floats: Float64Array
-  readonly #staleMs: number
   readonly #free: Int32Array
   #freeCount = 0
   /** Slots that were ever taken, the first ones. */
   #touched = 0
 
-  constructor({ words, floats }: CacheRegion, capacity: number, staleSeconds: number) {
+  constructor(words: Int32Array, capacity: number) {
     this.#words = words
-    this.#floats = floats
-    this.#staleMs = staleSeconds * 1000
     this.entries = new Int32Array(capacity + 1)
     this.#free = new Int32Array(capacity)
     this.eviction = new Eviction(capacity)
@@ -322,9 +316,5 @@ class Slots implements Residents {
 
   setUses(slot: number, uses: number): void {
     writeUses(this.#words, this.entries[slot], uses)
-  }
-
-  isOver(slot: number, nowMs: number): boolean {
-    return nowMs > entryExpiresMs(this.#floats, this.entries[slot]) + this.#staleMs
   }
 }

@@ -2,16 +2,17 @@
 // capacity; those that were used more than once by the time they reach its end move to the main queue, the others go, and only their
 // hashes are remembered for a while: who comes back by then begins in the main queue. There, what was used gets another turn for each
 // use, three at most. So names that are asked once, a scan or an attack, pass through the small queue and drive out nothing.
-// Before all that go entries that are of no more use, wherever they are, as a hand that goes round finds them.
 // The writer's own memory, in slots 1..capacity. Not here: what a slot stands for (cache-writer.ts).
+//
+// Expiry is no reason to go: a name that is asked all the time expires all the time, and loses its place for it. Letting expired
+// entries go first cost 0.3 to 1.8 % of all hits at TTLs of 30 s. Letting one use suffice gains up to 1.6 % when names are scanned that are asked once,
+// and loses 7 to 10 % when each is asked twice in a row.
 
 const SMALL_SHARE = 10
 /** Uses that move an entry on to the main queue. */
 const USES_TO_STAY = 2
-/** Turns given by one call, so that its time is bounded when everything is in use. */
+/** Turns that one call gives, so that its time is bounded when everything is in use. */
 const TURNS_MAX = 64
-/** Slots that the hand looks at in one call. */
-const HAND_STEPS = 8
 const GHOSTS_PER_ENTRY = 2
 
 const NOWHERE = 0
@@ -23,8 +24,6 @@ export interface Residents {
   /** How often it was used since it came, or since that was set to something else; 0..3. */
   uses(slot: number): number
   setUses(slot: number, uses: number): void
-  /** Can it no longer be of use? */
-  isOver(slot: number, nowMs: number): boolean
 }
 
 export class Eviction {
@@ -39,7 +38,6 @@ export class Eviction {
   readonly #smallTarget: number
   #smallCount = 0
   #mainCount = 0
-  #hand = 0
   readonly #ghosts: Ghosts
 
   /** @param capacity  slots, 10 or more */
@@ -72,18 +70,13 @@ export class Eviction {
   }
 
   /** Takes out the entry that is to go. @returns its slot; 0 if there is none */
-  evict(residents: Residents, nowMs: number): number {
-    const over = this.#findOver(residents, nowMs)
-    if (over !== 0) {
-      this.remove(over)
-      return over
-    }
+  evict(residents: Residents): number {
     for (let turn = 0; ; turn++) {
       const isSmall = this.#smallCount > this.#smallTarget || this.#mainCount === 0
       const slot = this.#next[isSmall ? this.#smallEnds : this.#mainEnds]
       if (slot > this.capacity) return 0
       const uses = residents.uses(slot)
-      const stays = turn < TURNS_MAX && uses >= (isSmall ? USES_TO_STAY : 1) && !residents.isOver(slot, nowMs)
+      const stays = turn < TURNS_MAX && uses >= (isSmall ? USES_TO_STAY : 1)
       this.#unlink(slot)
       if (stays) {
         residents.setUses(slot, isSmall ? 0 : uses - 1)
@@ -94,14 +87,6 @@ export class Eviction {
       this.#queue[slot] = NOWHERE
       return slot
     }
-  }
-
-  #findOver(residents: Residents, nowMs: number): number {
-    for (let step = 0; step < HAND_STEPS; step++) {
-      this.#hand = this.#hand >= this.capacity ? 1 : this.#hand + 1
-      if (this.#queue[this.#hand] !== NOWHERE && residents.isOver(this.#hand, nowMs)) return this.#hand
-    }
-    return 0
   }
 
   /** At the end that is reached last. */
