@@ -1,9 +1,11 @@
-// When the configuration is loaded anew: on a signal, and when the files say something else. Not here: how that is done (running-server.ts).
+// When the configuration is loaded anew: on a signal, when its files say something else, and when nameservers have changed. Not here: how that
+// is done (running-server.ts).
 
 import { randomInt } from 'node:crypto'
 import type { Logger } from '../admin/logger.ts'
 import type { Configuration, ReloadConfig } from '../config/configuration.ts'
 import { NotKnownError } from './cluster.ts'
+import { UpstreamFiles } from './upstream-files.ts'
 
 /** What became of the Corefile: one of `configuration` and `error` is null. */
 export interface ConfigurationReading {
@@ -21,6 +23,8 @@ export interface ReloadParts {
   readonly logger: Logger
   /** Whether it serves, once that is known; nothing is loaded before, and nothing at all if it does not. */
   readonly serves: Promise<boolean>
+  /** Milliseconds between two looks at files of nameservers; 5 s by default. */
+  readonly upstreamFilesMs?: number
 }
 
 const PLUGIN = 'reload'
@@ -36,6 +40,7 @@ export class Reloads {
   /** The next one, while another is under way. */
   #waiting: { isForced: boolean } | null = null
   #timer: NodeJS.Timeout | undefined
+  #upstreamFiles!: UpstreamFiles
   #isStopped = false
   readonly #parts: ReloadParts
 
@@ -43,7 +48,7 @@ export class Reloads {
     this.#parts = parts
     this.#fingerprint = configuration.fingerprint
     this.#running = this.#begin()
-    this.#schedule(configuration)
+    this.#follow(configuration)
   }
 
   /** SHA-512 of what is running. */
@@ -65,6 +70,7 @@ export class Reloads {
   async stop(): Promise<void> {
     this.#isStopped = true
     clearInterval(this.#timer)
+    this.#upstreamFiles.close()
     await this.#running
   }
 
@@ -110,7 +116,18 @@ export class Reloads {
     this.#refused = ''
     logger.info('', 'Reloading complete')
     sayFingerprint(configuration!, logger)
-    this.#schedule(configuration!)
+    this.#upstreamFiles.close()
+    if (!this.#isStopped) this.#follow(configuration!)
+  }
+
+  #follow(configuration: Configuration): void {
+    const { logger, upstreamFilesMs } = this.#parts
+    this.#upstreamFiles = new UpstreamFiles(configuration, {
+      onChange: () => void this.now(),
+      log: (level, line) => logger.log(level, 'forward', line),
+      lookMs: upstreamFilesMs,
+    })
+    this.#schedule(configuration)
   }
 
   #schedule({ blocks }: Configuration): void {
