@@ -146,12 +146,12 @@ const COMMON = { ...ZONES, reverseZones: REVERSE_ZONES, ttl: 5, namespaces: null
 
 const EXTERNAL = { zones: ['out.example', '113.0.203.in-addr.arpa', 'two.example', 'ip6.arpa'], apex: 'pay', ttl: 7 }
 
-/** Of the Kubernetes schema, with everything, and with external zones of both kinds: `pay` is a namespace too. */
+/** Of the Kubernetes schema, with everything, and with external zones of both kinds: `pay` is a namespace too. The last knows its clients. */
 export const SCHEMAS: readonly ClusterIndexOptions[] = [
   { ...COMMON, schema: PLAIN },
   { ...COMMON, namespaces: ['shop', 'default'], schema: { ...OKD, pods: 'verified', endpointPodNames: true } },
   { ...COMMON, schema: PLAIN, external: { ...EXTERNAL, apex: 'dns', headless: false } },
-  { ...COMMON, schema: { ...PLAIN, pods: 'verified' }, external: { ...EXTERNAL, headless: true } },
+  { ...COMMON, schema: { ...PLAIN, pods: 'verified' }, external: { ...EXTERNAL, headless: true }, clients: true },
 ]
 
 /** A new index, empty but for its zones. */

@@ -2,6 +2,9 @@
 // ocp_dnsnameresolver, autopath.
 
 import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import type { KubernetesConfig } from '../../../src/config/configuration.ts'
 import { reading, refusal } from './reading.ts'
@@ -197,7 +200,7 @@ test('k8s_external', () => {
   }
 })
 
-test('ocp_dnsnameresolver and autopath are told to be without effect', () => {
+test('ocp_dnsnameresolver is told to be without effect', () => {
   const resolver = reading(
     'ocp_dnsnameresolver',
     'ocp_dnsnameresolver {\n namespaces a b\n minTTL 10\n failureThreshold 3\n}',
@@ -216,14 +219,34 @@ test('ocp_dnsnameresolver and autopath are told to be without effect', () => {
   assert.deepEqual(least.config, { namespaces: ['a'], minTtl: 1, failureThreshold: 1 })
   assert.match(refusal('ocp_dnsnameresolver', 'ocp_dnsnameresolver {\n minttl 5\n}'), /unknown property 'minttl'/)
   assert.match(refusal('ocp_dnsnameresolver', 'ocp_dnsnameresolver {\n minTTL 0\n}'), /no whole number/)
+})
 
-  const pods = reading('autopath', 'autopath @kubernetes')
-  assert.deepEqual(pods.config, { zones: ['cluster.local.', 'in-addr.arpa.'], source: '@kubernetes' })
-  assert.match(pods.withoutEffect.join(), /^1: autopath/)
-  assert.deepEqual(reading('autopath', 'autopath a b resolv.conf', { root: '/etc' }).config, {
-    zones: ['a.', 'b.'],
-    source: '/etc/resolv.conf',
-  })
+test('autopath: zones, and the search list of a file', (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'peregrine-autopath-'))
+  t.after(() => rmSync(folder, { recursive: true }))
+  const searchIn = (text: string): readonly string[] => {
+    writeFileSync(join(folder, 'resolv.conf'), text)
+    return reading('autopath', 'autopath a b resolv.conf', { root: folder }).config.search
+  }
+  const { config, withoutEffect } = reading('autopath', 'autopath @kubernetes')
+  assert.deepEqual([config.zones, config.source], [['cluster.local.', 'in-addr.arpa.'], '@kubernetes'])
+  assert.deepEqual(withoutEffect, [])
+  assert.deepEqual(searchIn('nameserver 10.0.0.1\nsearch Corp.example b.example. # and so on\noptions ndots:5\n'), [
+    'corp.example.',
+    'b.example.',
+  ])
+  assert.deepEqual(
+    searchIn('search a.example\n  search\tb.example  c.example'),
+    ['b.example.', 'c.example.'],
+    'the last',
+  )
+  assert.deepEqual(searchIn('search a.example\ndomain d.example more'), ['d.example.'])
+  assert.deepEqual(searchIn('nameserver 10.0.0.1\n#search a\nsearch\n'), [])
+  assert.deepEqual(searchIn('search . a..b fine.example'), ['fine.example.'])
+  assert.equal(searchIn(`search ${Array.from({ length: 99 }, (_, i) => `n${i}`).join(' ')}`).length, 32)
+  const { source, zones } = reading('autopath', 'autopath a b resolv.conf', { root: folder }).config
+  assert.deepEqual([source, zones], [join(folder, 'resolv.conf'), ['a.', 'b.']])
+  assert.match(refusal('autopath', `autopath ${folder}/none`), /cannot read .*ENOENT/)
   assert.match(refusal('autopath', 'autopath'), /Wrong argument count/)
   assert.match(refusal('autopath', 'autopath @nomad'), /'@nomad' has no search list/)
 })
