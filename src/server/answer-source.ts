@@ -1,8 +1,16 @@
 // What workers answer from: the configuration, the clusters and the static zones, put together as plain data, and what is counted.
 
 import type { BlockConfig, Configuration, Fallthrough, Plugins } from '../config/configuration.ts'
+import type { CounterValues } from '../counting/values.ts'
 import { labelsOfText } from '../dns/name.ts'
 import type { ZoneConfig } from '../dns/zone-table.ts'
+import {
+  createForwardCounters,
+  type ForwardPlan,
+  planForward,
+  readForwardCounters,
+} from '../forward/forward-counters.ts'
+import { addressAndPort } from '../io/addresses.ts'
 import { isReverseZone } from '../kube/external-zones.ts'
 import type { ClusterSource } from '../plugins/kubernetes.ts'
 import type { AnswerSource, BlockSource, ListenerSource } from '../workers/answerer.ts'
@@ -13,6 +21,7 @@ import {
   type CounterPlan,
   createCounters,
   planCounters,
+  readCounters,
 } from '../workers/counters.ts'
 import type { StaticZones } from '../zones/static-zones.ts'
 import type { Cluster } from './cluster.ts'
@@ -31,6 +40,8 @@ export interface Counting {
   /** By listener, by zone of it: the group; -1: not counted. */
   readonly groups: readonly (readonly number[])[]
   readonly dropped: readonly number[]
+  /** What upstreams do; null: nothing is forwarded. */
+  readonly forwarding: { readonly plan: ForwardPlan; readonly memory: SharedArrayBuffer } | null
 }
 
 /** Makes room for the counters of a configuration. @param workers  all that answer */
@@ -52,7 +63,21 @@ export function countingOf(configuration: Configuration, workers: number): Count
     return own
   })
   const plan = planCounters(groups)
-  return { plan, memory: createCounters(plan, workers), groups: byListener, dropped }
+  const memory = createCounters(plan, workers)
+  return { plan, memory, groups: byListener, dropped, forwarding: forwardingOf(configuration) }
+}
+
+function forwardingOf({ blocks }: Configuration): Counting['forwarding'] {
+  const upstreams = blocks.flatMap(({ plugins: { forward = [] } }) => forward.flatMap(({ upstreams }) => upstreams))
+  if (upstreams.length === 0) return null
+  const plan = planForward(upstreams.map(({ host, port }) => addressAndPort(host, port)))
+  return { plan, memory: createForwardCounters(plan) }
+}
+
+/** What has been counted so far. */
+export function readCounting({ plan, memory, forwarding }: Counting): CounterValues[] {
+  const queries = readCounters(plan, memory)
+  return forwarding === null ? [queries] : [queries, readForwardCounters(forwarding.plan, forwarding.memory)]
 }
 
 /** Label `server`: `dns://:53`, `dns://169.254.20.10:53`. */
@@ -133,7 +158,8 @@ export function answerSourceOf(
     }
   })
   const counters = counting === null ? null : { plan: counting.plan, memory: counting.memory }
-  return { configuration: number, listeners, blocks, counters, logs }
+  const forwarding = counting?.forwarding ?? undefined
+  return { configuration: number, listeners, blocks, counters, logs, forwarding }
 }
 
 function clusterSourceOf({ plugins }: BlockConfig, cluster: Cluster | null): ClusterSource | null {

@@ -9,13 +9,12 @@ import type { Logger } from '../admin/logger.ts'
 import { QueryLog } from '../admin/query-log.ts'
 import type { Configuration } from '../config/configuration.ts'
 import { CounterHistory, type CounterValues } from '../counting/values.ts'
-import { readCounters } from '../workers/counters.ts'
 import { collectGarbage } from '../workers/garbage.ts'
 import { createLogRing } from '../workers/log-ring.ts'
 import { type Serving, startServing } from '../workers/server.ts'
 import type { StaticZones } from '../zones/static-zones.ts'
 import type { Admin } from './admin.ts'
-import { answerSourceOf, type Counting, countingOf } from './answer-source.ts'
+import { answerSourceOf, type Counting, countingOf, readCounting } from './answer-source.ts'
 import { type Cluster, NotKnownError } from './cluster.ts'
 import { type ClusterContext, ClusterSet } from './clusters.ts'
 import type { LoopCheck } from './loop-check.ts'
@@ -120,7 +119,7 @@ export class RunningServer {
   /** What all workers have counted since the process began. */
   counted(): CounterValues {
     const counting = this.#stand?.counting
-    return counting ? this.#history.total(readCounters(counting.plan, counting.memory)) : this.#history.total()
+    return counting ? this.#history.total(...readCounting(counting)) : this.#history.total()
   }
 
   /**
@@ -212,7 +211,7 @@ export class RunningServer {
       throw error
     }
     // In one go: whoever scrapes meanwhile finds everything that was counted.
-    if (before.counting !== null) this.#history.retire(readCounters(before.counting.plan, before.counting.memory))
+    if (before.counting !== null) for (const values of readCounting(before.counting)) this.#history.retire(values)
     this.#stand = after
     await this.#drop(before, new Set(after.clusters.all))
     this.#letGoSoon()

@@ -3,6 +3,7 @@
 import type { Plugins } from '../config/configuration.ts'
 import type { Query } from '../dns/question.ts'
 import type { ZoneConfig } from '../dns/zone-table.ts'
+import type { ForwardPlan } from '../forward/forward-counters.ts'
 import type { ForwardSource } from '../forward/forward-stage.ts'
 import type { FileSource } from '../plugins/file.ts'
 import type { HostsSource } from '../plugins/hosts.ts'
@@ -18,6 +19,8 @@ export interface AnswerSource {
   readonly generation?: number
   /** How queries get to the resolver thread; absent: nothing is forwarded. */
   readonly waiting?: WaitingPlace
+  /** Where the resolver thread counts what upstreams do; absent: nowhere. */
+  readonly forwarding?: { readonly plan: ForwardPlan; readonly memory: SharedArrayBuffer }
   readonly listeners: readonly ListenerSource[]
   readonly blocks: readonly BlockSource[]
   /** Counters of all workers; null: nothing is counted. */

@@ -3,8 +3,9 @@ import { test } from 'node:test'
 import type { Configuration } from '../../src/config/configuration.ts'
 import { configure } from '../../src/config/configure.ts'
 import { readCorefile } from '../../src/config/corefile/read.ts'
-import { type CounterValues, sampleKey } from '../../src/counting/values.ts'
-import { countingOf } from '../../src/server/answer-source.ts'
+import { CounterHistory, type CounterValues, sampleKey } from '../../src/counting/values.ts'
+import { ForwardCounters } from '../../src/forward/forward-counters.ts'
+import { countingOf, readCounting } from '../../src/server/answer-source.ts'
 import { cacheEntries, cacheEvictions } from '../../src/server/cache-figures.ts'
 import {
   CACHE_DROP,
@@ -91,4 +92,27 @@ test('entries and evictions are shown for each server of a block that counts', (
   assert.equal(counter(evictions, 'cache_evictions_total', { ...PORT_53, type: 'success' }), 3)
   assert.equal(counter(evictions, 'cache_evictions_total', { ...PORT_54, type: 'success' }), 3)
   assert.equal(evictions.counters.size, 2)
+})
+
+test('every upstream has its counters, once; a configuration without forward has none', () => {
+  const counting = countingOf(
+    configurationOf(`
+. {
+  prometheus
+  forward . 9.9.9.9 [2001:db8::1]:5353 tls://9.9.9.9
+}
+example.org {
+  forward . 9.9.9.9:53
+}
+`),
+    1,
+  )
+  const { plan, memory } = counting.forwarding!
+  assert.deepEqual(plan.tos, ['9.9.9.9:53', '[2001:db8::1]:5353', '9.9.9.9:853'])
+  new ForwardCounters(plan, memory).answered('[2001:db8::1]:5353', 3, 0.1)
+  const total = new CounterHistory().total(...readCounting(counting))
+  assert.equal(counter(total, 'forward_responses_total', { to: '[2001:db8::1]:5353', rcode: 'NXDOMAIN' }), 1)
+  const without = countingOf(configurationOf('. {\n prometheus\n whoami\n}'), 1)
+  assert.equal(without.forwarding, null)
+  assert.equal(readCounting(without).length, 1)
 })
