@@ -114,9 +114,9 @@ export class Segments {
     return this.#free + this.#untouched() > 1 && (this.#openFree() || this.#openUntouched())
   }
 
-  /** Are there too few free segments for a burst of new entries? */
-  isShort(): boolean {
-    return this.#free + this.#untouched() < this.#reserve
+  /** Are there too few free segments for a burst of new entries, or none while half of the memory lies idle? */
+  needsCleaning(): boolean {
+    return this.#free + this.#untouched() < this.#reserve || (this.#free === 0 && this.#isSlack())
   }
 
   /** Is there memory that readers keep from being reused? */

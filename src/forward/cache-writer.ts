@@ -144,7 +144,7 @@ export class CacheWriter {
   /** Once a turn: makes memory ready for the next, as far as readers have passed. Cheap if there is nothing to do. */
   flush(): void {
     this.#segments.reclaim()
-    for (let i = 0; i < CLEANINGS_MAX && this.#segments.isShort() && !this.#segments.isWaiting; i++) {
+    for (let i = 0; i < CLEANINGS_MAX && this.#segments.needsCleaning() && !this.#segments.isWaiting; i++) {
       if (!this.#clean()) return
       this.#segments.reclaim()
     }
