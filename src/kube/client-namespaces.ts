@@ -1,5 +1,5 @@
 // Which namespace a client's address belongs to, in the index, for `autopath @kubernetes`: below an apex of its own each address of a Pod refers to
-// the name of its namespace. 50 octets a Pod, and nothing on the heap: what the index says is not kept a second time.
+// the name of its namespace's Pods. 45 octets a Pod (IPv6: 70), and nothing on the heap: what the index says is not kept a second time.
 // An address that Pods of several namespaces share is the host's, and belongs to none.
 
 import { clientLabel } from '../index/client-name.ts'
@@ -17,7 +17,7 @@ export class ClientNamespaces {
   /** What the transaction makes of that; null: one namespace or none. */
   readonly #changed = new Map<string, ReadonlySet<string> | null>()
 
-  /** @param zone  with the names of all namespaces that have Pods   @param apex  made for this by IndexWriter.addZone(), or restored */
+  /** @param zone  with the names of verified Pods, which are written at the same time   @param apex  made for this by IndexWriter.addZone(), or restored */
   constructor(records: RecordWriter, zone: WritableZone, apex: number) {
     this.#records = records
     this.#zone = zone
@@ -38,7 +38,7 @@ export class ClientNamespaces {
     if (isThere) after.add(namespace)
     else after.delete(namespace)
     const [one] = after
-    if (after.size === 1) this.#records.setReference(this.apex, label, this.#zone, [one, 'svc'])
+    if (after.size === 1) this.#records.setReference(this.apex, label, this.#zone, [one, 'pod'])
     else if (before.size === 1) this.#records.clearReference(this.apex, label)
     if (after.size > 1 || before.size > 1) this.#changed.set(label, after.size > 1 ? after : null)
   }
