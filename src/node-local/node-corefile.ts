@@ -1,7 +1,7 @@
 // The Corefile that a node serves by, kept in step with its template and with kube-dns' ConfigMap: both are looked at by path every few
 // seconds, since a mounted ConfigMap changes by a symbolic link. Not here: loading it.
 
-import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { type KubeDns, KubeDnsError, NO_KUBE_DNS, readKubeDns } from './kube-dns.ts'
 import { type NodeLocalSettings, serviceVariable } from './settings.ts'
 import { corefileOf, TemplateError } from './template.ts'
@@ -42,9 +42,8 @@ export class NodeCorefile {
    */
   begin(): Look {
     const look = this.look()
-    const { corefile } = this.#settings
-    if (this.#written === null && !existsSync(corefile)) {
-      throw new NodeCorefileError(look.warnings.join('; ') || `${corefile}: no such file`)
+    if (this.#written === null && !hasText(this.#settings.corefile)) {
+      throw new NodeCorefileError(look.warnings.join('; '))
     }
     return look
   }
@@ -113,5 +112,14 @@ export class NodeCorefile {
       problems.push(error instanceof TemplateError ? `${template}: ${error.message}` : error.message)
       return null
     }
+  }
+}
+
+/** An empty Corefile would be served too, as one for everybody who asks. */
+function hasText(path: string): boolean {
+  try {
+    return readFileSync(path, 'utf8').trim() !== ''
+  } catch {
+    return false
   }
 }

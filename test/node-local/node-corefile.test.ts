@@ -106,6 +106,8 @@ test('without a template the file that is there is served; without that there is
     () => broken.begin(),
     (error) => error instanceof NodeCorefileError && /^flag --basecorefile: /.test(error.message),
   )
+  writeFileSync(path('Corefile'), '\n')
+  assert.throws(() => nodeCorefile().begin(), NodeCorefileError)
   writeFileSync(path('Corefile'), SERVED)
   const look = nodeCorefile().begin()
   assert.deepEqual([look.isWritten, look.errors], [false, 1])
@@ -126,7 +128,6 @@ test('the address of the cluster DNS is in the environment, by the name of its S
 test('a place where it cannot be written is an error that names the flag', () => {
   writeFileSync(path('Corefile.base'), ROOT)
   mkdirSync(path('Corefile'))
-  // A folder of that name: something is there, so it is for loading it to fail.
-  assert.match(nodeCorefile().begin().warnings[0], /^flag --conf: /)
+  assert.throws(() => nodeCorefile().begin(), /^NodeCorefileError: flag --conf: /)
   assert.deepEqual(readdirSync(folder).sort(), ['Corefile', 'Corefile.base'])
 })
