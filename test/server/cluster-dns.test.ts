@@ -326,7 +326,4 @@ skipRows('needs a resolver to ask', [
   'fallthrough: gone.shop~ and foo.cluster.local. A go to the next handler; names that exist do not',
   'fallthrough in-addr.arpa ip6.arpa: reverse names without a PTR go to the next handler',
 ])
-// External names, transfers and stanzas have tests of their own, with Corefiles: test/corefile/, test/transfer/, test/config/.
-skipRows('autopath is not served yet', [
-  'autopath @kubernetes: cart.shop.web~ and cart.shop.svc.web~ from a Pod of web',
-])
+// External names, transfers, autopath and stanzas have tests of their own, with Corefiles: test/corefile/, test/transfer/, test/config/.
