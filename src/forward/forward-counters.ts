@@ -53,12 +53,17 @@ export function createForwardCounters({ tos }: ForwardPlan): SharedArrayBuffer {
 
 /** The writer. Nothing is allocated; an upstream that the plan does not have is not counted. */
 export class ForwardCounters {
-  private readonly values: Float64Array
+  private values!: Float64Array
   private readonly bounds = Float64Array.from(TIME_BOUNDS)
-  private readonly first: ReadonlyMap<string, number>
+  private first!: ReadonlyMap<string, number>
 
   /** @param memory  of createForwardCounters() with this plan; what is in it is added to */
-  constructor({ tos }: ForwardPlan, memory: SharedArrayBuffer) {
+  constructor(plan: ForwardPlan, memory: SharedArrayBuffer) {
+    this.countInto(plan, memory)
+  }
+
+  /** Counts there from now on. */
+  countInto({ tos }: ForwardPlan, memory: SharedArrayBuffer): void {
     this.values = new Float64Array(memory)
     this.first = new Map(tos.map((to, index) => [to, PROCESS_SLOTS + index * UPSTREAM_SLOTS]))
   }

@@ -50,6 +50,11 @@ export function cacheBits(query: Query, packet: Uint8Array, start: number): numb
   return (query.dnssecOk ? DNSSEC_OK : 0) | (checks ? 0 : CHECKING_DISABLED) | (isRecursive ? 0 : RECURSION_NOT_DESIRED)
 }
 
+/** QCLASS. */
+export function classOf({ questionEnd }: Query, packet: Uint8Array, start: number): number {
+  return (packet[start + questionEnd - 2] << 8) | packet[start + questionEnd - 1]
+}
+
 /** Which of the forms' flags go out: AD only to whoever asked with AD or DO (RFC 6840 §5.7). */
 export function shownFlags(flags: number, query: Query, packet: Uint8Array, start: number): number {
   const understands = query.dnssecOk || (packet[start + 3] & FLAG_AD) !== 0
@@ -115,17 +120,38 @@ export class ForwardStage implements Stage {
     if (!this.takes(query, packet, start)) return PASS
     const { cache } = this
     if (cache === null || !this.isCached(query, packet, start)) return WAIT
-    this.#keys.read(this.#key, packet, start + QNAME, 0, query.nameLength - 1)
-    const qclass = (packet[start + query.questionEnd - 2] << 8) | packet[start + query.questionEnd - 1]
-    const isThere = cache.find(this.#key, query.type, qclass, cacheBits(query, packet, start))
-    const ref = isThere ? this.#choose(cache) : 0
+    const ref = this.#find(cache, query, packet, start) ? this.#choose(cache) : 0
     if (ref === 0) {
       this.found = FOUND_NOTHING
       return WAIT
     }
-    const result = appendReady(response, packet, cache.words, cache.octets, cache.form(ref), this.#ttl(cache, ref))
+    const result = appendReady(response, packet, cache.words, cache.octets, cache.form(ref), this.ttl(cache, ref))
     response.flags = shownFlags(result, query, packet, start)
     return (result & 0x0f) | AUTHORITATIVE
+  }
+
+  /** The entry that is an answer to a query in a zone of the cache, 0 for none. */
+  look(cache: CacheReader, query: Query, packet: Uint8Array, start: number): number {
+    this.isStale = false
+    return this.#find(cache, query, packet, start) ? this.#choose(cache) : 0
+  }
+
+  /** The entry that has run out, and is better than a failure; 0 for none. To be sent with the TTL of `serve_stale`. */
+  lookStale(cache: CacheReader, query: Query, packet: Uint8Array, start: number): number {
+    if (this.#config!.serveStale === null || !this.#find(cache, query, packet, start)) return 0
+    const { success, denial } = cache
+    if (denial !== 0 && !cache.isFailure(denial) && this.#mayBeStale(cache, denial)) return denial
+    return success !== 0 && this.#mayBeStale(cache, success) ? success : 0
+  }
+
+  #find(cache: CacheReader, query: Query, packet: Uint8Array, start: number): boolean {
+    this.readKey(this.#key, query, packet, start)
+    return cache.find(this.#key, query.type, classOf(query, packet, start), cacheBits(query, packet, start))
+  }
+
+  /** The key of a name in a cache. */
+  readKey(key: Query, query: Query, packet: Uint8Array, start: number): void {
+    this.#keys.read(key, packet, start + QNAME, 0, query.nameLength - 1)
   }
 
   /** Is some `forward` meant for this name? */
@@ -148,7 +174,9 @@ export class ForwardStage implements Stage {
 
   /** Does the block's cache keep such names at all? */
   isCached(query: Query, packet: Uint8Array, start: number): boolean {
-    return this.#config !== null && (this.#cacheZones === null || this.#cacheZones.find(query, packet, start + QNAME) >= 0)
+    return (
+      this.#config !== null && (this.#cacheZones === null || this.#cacheZones.find(query, packet, start + QNAME) >= 0)
+    )
   }
 
   #isBelow(forward: number, query: Query, packet: Uint8Array, start: number): boolean {
@@ -172,7 +200,8 @@ export class ForwardStage implements Stage {
       return this.#hit(cache, denial, FOUND_DENIAL)
     }
     if (hasSuccess) return this.#hit(cache, success, FOUND_SUCCESS)
-    if (denial !== 0 && !cache.isFailure(denial) && this.#mayBeStale(cache, denial)) return this.#stale(cache, denial, FOUND_DENIAL)
+    if (denial !== 0 && !cache.isFailure(denial) && this.#mayBeStale(cache, denial))
+      return this.#stale(cache, denial, FOUND_DENIAL)
     if (success !== 0 && this.#mayBeStale(cache, success)) return this.#stale(cache, success, FOUND_SUCCESS)
     return 0
   }
@@ -205,7 +234,8 @@ export class ForwardStage implements Stage {
     return ref
   }
 
-  #ttl(cache: CacheReader, ref: number): number {
+  /** Of all records of an answer from an entry that look() or answer() has just found. */
+  ttl(cache: CacheReader, ref: number): number {
     const config = this.#config!
     if (this.isStale) return config.serveStale!.ttl
     const ttl = cache.ttl(ref)

@@ -11,6 +11,7 @@
 //   +0 state   OWNED: the worker's   WAITING: in the ring   TAKEN: the resolver's   RETURNED: in the ring that comes back
 //   +1 times that a resolver died over it   +2 kind   +3 listener   +4 route   +5 generation of the source they are numbers of
 //   +6 descriptor of the socket to answer on   +7 octets of the message | octets of the socket address << 16   +8 octets of the control message
+//   +9 octets of the query as it came
 //   +10 when it came, on the clock of all threads, 64-bit float
 //   +12 socket address (32 octets), control message (40), client (16), local (16)
 //   +38 octets of client | octets of local << 8 | IPv6 << 16   +39 port of client | port of local << 16
@@ -48,6 +49,7 @@ const GENERATION = 5
 const DESCRIPTOR = 6
 const LENGTHS = 7
 const CONTROL_LENGTH = 8
+const SIZE = 9
 const BEGAN = 10
 const NAME = 12
 const CONTROL = NAME + NAME_SIZE / 4
@@ -169,7 +171,7 @@ export class MissWriter extends MissTable {
     words[at + PORTS] = clientPort | (localPort << 16)
   }
 
-  /** Hands the slot over. `length`: octets at packet[start..], MISS_MESSAGE_MAX at most. */
+  /** Hands the slot over. `length`: octets at packet[start..], MISS_MESSAGE_MAX at most; `size`: what came had so many. */
   push(
     kind: number,
     listener: number,
@@ -179,6 +181,7 @@ export class MissWriter extends MissTable {
     packet: Uint8Array,
     start: number,
     length: number,
+    size: number,
   ): void {
     const { words, octets } = this
     const slot = this.#slot
@@ -189,6 +192,7 @@ export class MissWriter extends MissTable {
     words[at + ROUTE] = route
     words[at + GENERATION] = generation
     words[at + LENGTHS] |= length
+    words[at + SIZE] = size
     this.began[(at + BEGAN) >> 1] = beganMs
     const to = (at + MESSAGE) * 4
     for (let i = 0; i < length; i++) octets[to + i] = packet[start + i]
@@ -277,6 +281,9 @@ export class MissReader extends MissTable {
   }
   descriptor(slot: number): number {
     return this.words[this.at(slot) + DESCRIPTOR]
+  }
+  size(slot: number): number {
+    return this.words[this.at(slot) + SIZE]
   }
   beganMs(slot: number): number {
     return this.began[(this.at(slot) + BEGAN) >> 1]

@@ -8,8 +8,9 @@ import { createServer, type ListenOptions, type Server, type Socket } from 'node
 
 /**
  * Answers `packet[start, start + length)` in place; `capacity` octets may be written.
- * @returns length; 0 = no answer; or the messages of an answer that is still to be made. The client is then not read until all of them are
- *   sent, or it has gone away: the iteration is ended. If it throws, the connection is reset
+ * @returns length; 0 = no answer; or a promise of the answer, which is sent when it is there, others that come later possibly before it
+ *   (RFC 7766 §6.2.1.1), null = none; or the messages of an answer that is still to be made. The client is then not read until all of
+ *   them are sent, or it has gone away: the iteration is ended. If it throws, the connection is reset
  */
 export type MessageHandler = (
   packet: Uint8Array,
@@ -17,7 +18,7 @@ export type MessageHandler = (
   length: number,
   capacity: number,
   origin: MessageOrigin,
-) => number | AsyncIterable<Uint8Array>
+) => number | Promise<Uint8Array | null> | AsyncIterable<Uint8Array>
 
 /** Where a message came from. */
 export interface MessageOrigin {
@@ -72,6 +73,8 @@ const GATHER_OCTETS = 16 * 1024
 const SWEEP_MS = 250
 // Messages of one connection answered before others get their turn.
 const TURN_MESSAGES = 256
+// Answers promised to one connection: it is not read from while there are so many.
+const PROMISED_MAX = 256
 const QUIET_MS = 20
 const CLOSE_MAX_MS = 300
 const NOTHING = Buffer.alloc(0)
@@ -89,6 +92,8 @@ interface Connection extends MessageOrigin {
   scheduled: boolean
   /** An answer of several messages is being sent. */
   isSending: boolean
+  /** Answers that have been promised. */
+  promised: number
   /** When the connection is closed unless something happens, on performance.now()'s clock. */
   deadlineMs: number
 }
@@ -188,6 +193,7 @@ export class StreamServer {
       ended: false,
       scheduled: false,
       isSending: false,
+      promised: 0,
       deadlineMs: performance.now() + this.#limits.firstMessageMs,
     }
     this.#connections.add(connection)
@@ -210,7 +216,8 @@ export class StreamServer {
   #makeRoom(): boolean {
     if (this.#connections.size < this.#limits.connections) return true
     for (const connection of this.#connections) {
-      if (connection.untaken > 0 || connection.isSending || connection.input.length > 0) continue
+      if (connection.untaken > 0 || connection.isSending || connection.promised > 0 || connection.input.length > 0)
+        continue
       connection.socket.destroy()
       this.#forget(connection)
       return true
@@ -238,6 +245,10 @@ export class StreamServer {
   #advance(connection: Connection): void {
     const { socket } = connection
     if (connection.untaken > 0 || connection.scheduled || connection.isSending || socket.destroyed) return
+    if (connection.promised >= PROMISED_MAX) {
+      socket.pause()
+      return
+    }
     if (socket.writableEnded) {
       // Nothing can be said any more; read on to see the other side close.
       connection.input = NOTHING
@@ -256,7 +267,7 @@ export class StreamServer {
         this.#advance(connection)
       })
     } else {
-      if (connection.ended) socket.end()
+      if (connection.ended && connection.promised === 0) socket.end()
       socket.resume()
     }
   }
@@ -273,7 +284,7 @@ export class StreamServer {
     let gathered = 0
     let messages = 0
     let later: AsyncIterable<Uint8Array> | undefined
-    while (messages < TURN_MESSAGES) {
+    while (messages < TURN_MESSAGES && connection.promised < PROMISED_MAX) {
       const frame = this.#nextFrame(connection)
       if (frame === undefined) break
       messages++
@@ -283,6 +294,11 @@ export class StreamServer {
         frame.copy(output, gathered + PREFIX, PREFIX)
         answer = this.#handle(output, gathered + PREFIX, length, MESSAGE_MAX, connection)
         this.#events.message(answer !== 0)
+      }
+      if (answer instanceof Promise) {
+        connection.promised++
+        void answer.then((message) => this.#keepPromise(connection, message))
+        continue
       }
       if (typeof answer === 'object') {
         later = answer
@@ -373,6 +389,19 @@ export class StreamServer {
       socket.resetAndDestroy()
     }
     connection.isSending = false
+    this.#advance(connection)
+  }
+
+  #keepPromise(connection: Connection, message: Uint8Array | null): void {
+    connection.promised--
+    if (connection.socket.destroyed || !this.#connections.has(connection)) return
+    if (message !== null) {
+      const octets = Buffer.allocUnsafe(PREFIX + message.length)
+      octets.writeUInt16BE(message.length)
+      octets.set(message, PREFIX)
+      this.#write(connection, octets)
+    }
+    this.#touch(connection)
     this.#advance(connection)
   }
 

@@ -25,6 +25,7 @@ import {
 } from '../workers/counters.ts'
 import type { StaticZones } from '../zones/static-zones.ts'
 import type { Cluster } from './cluster.ts'
+import type { ForwardSources } from './forwarding.ts'
 import { BUFSIZE, withoutDot } from './plan.ts'
 
 /** Who may write a reply, in the order in which plugins are asked. */
@@ -133,6 +134,7 @@ export function answerSourceOf(
   logs: readonly SharedArrayBuffer[],
   number = 0,
   loopNames: readonly (string | null)[] = [],
+  forwards: ForwardSources = [],
 ): AnswerSource {
   const listeners = configuration.listeners.map(
     (listener, index): ListenerSource => ({
@@ -152,6 +154,7 @@ export function answerSourceOf(
       cluster: clusterSourceOf(block, clusters[index]),
       hosts: statics?.hostsSource(index) ?? null,
       files: statics?.fileSources(index) ?? [],
+      forward: forwards[index] ?? null,
       loopName: loopNames[index] ?? null,
       bufsize: plugins.bufsize ?? BUFSIZE,
       writers: writersOf(plugins),

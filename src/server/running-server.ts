@@ -17,11 +17,14 @@ import type { Admin } from './admin.ts'
 import { answerSourceOf, type Counting, countingOf, readCounting } from './answer-source.ts'
 import { type Cluster, NotKnownError } from './cluster.ts'
 import { type ClusterContext, ClusterSet } from './clusters.ts'
+import { type ForwardSources, forwardSourcesOf } from './forwarding.ts'
 import type { LoopCheck } from './loop-check.ts'
 import type { ReloadFigures } from './metrics.ts'
 import { bindsOf, ownAddresses, type ServerSettings } from './plan.ts'
 import type { Transfers } from './transfers.ts'
 
+/** Besides query workers: the stream worker and the resolver worker. */
+const OTHER_READERS = 2
 /** After a reload. */
 const LET_GO_MS = 1000
 
@@ -39,6 +42,7 @@ interface Stand {
   readonly errors: readonly (ErrorsLog | null)[]
   /** By block: what `loop` asks for; empty: no block has it. */
   readonly loopNames: readonly (string | null)[]
+  readonly forwarding: ForwardSources
 }
 
 export interface ServerParts {
@@ -239,7 +243,7 @@ export class RunningServer {
 
   async #make(configuration: Configuration, before: Stand | null): Promise<Stand> {
     const { settings, logger, sink } = this.parts
-    const readerCount = settings.workers + 1
+    const readerCount = settings.workers + OTHER_READERS
     const statics = await this.#loadStatics(configuration, readerCount)
     const errors = configuration.blocks.map(({ plugins: { errors } }) =>
       errors === undefined ? null : new ErrorsLog(errors.consolidate, logger),
@@ -264,9 +268,10 @@ export class RunningServer {
       this.#transfers ??= new (await import('./transfers.ts')).Transfers(logger)
       this.#transfers.add(number, { configuration, clusters: clusters.byBlock, statics: statics! })
     }
+    const forwarding = forwardSourcesOf(configuration, readerCount, before)
     const hasLoop = configuration.blocks.some(({ plugins }) => plugins.loop !== undefined)
     const loopNames = hasLoop ? (await import('./loop-check.ts')).loopNamesOf(configuration) : []
-    return { number, configuration, clusters, statics, counting, rings, pump, errors, loopNames }
+    return { number, configuration, clusters, statics, counting, rings, pump, errors, loopNames, forwarding }
   }
 
   /** What is not used is not loaded. */
@@ -300,7 +305,7 @@ export class RunningServer {
   #context(configuration: Configuration): ClusterContext {
     const { settings, logger } = this.parts
     return {
-      readerCount: settings.workers + 1,
+      readerCount: settings.workers + OTHER_READERS,
       listenAddresses: ownAddresses(bindsOf(configuration).map(({ address }) => address)),
       log: (line) => logLeveled(logger, 'kubernetes', line),
       published: (seconds) => this.onPublished(seconds),
@@ -346,8 +351,9 @@ export class RunningServer {
     )
   }
 
-  #sourceOf({ configuration, clusters, statics, counting, rings, number, loopNames }: Stand) {
-    return answerSourceOf(configuration, clusters.byBlock, statics, counting, rings, number, loopNames)
+  #sourceOf({ configuration, clusters, statics, counting, rings, number, loopNames, forwarding }: Stand) {
+    const { byBlock } = clusters
+    return answerSourceOf(configuration, byBlock, statics, counting, rings, number, loopNames, forwarding)
   }
 
   /** Asks itself what `loop` asks for, in place of what it asked for before. */

@@ -33,7 +33,15 @@ import { MISS_CHAIN, MISS_QUESTION, MISS_REFRESH } from '../forward/miss-table.t
 import { FIND_ALL_MAX } from '../index/lookup.ts'
 import { Shuffle } from '../plugins/shuffle.ts'
 import { AUTHORITATIVE, CHASE, FAIL, PASS, WAIT } from '../plugins/stage.ts'
-import { type Answerer, type AnswerSource, LATER, type MissSink, type PeerReader, type PendingTransfer } from './answerer.ts'
+import {
+  type Answerer,
+  type AnswerSource,
+  LATER,
+  type MissSink,
+  type PeerReader,
+  type PendingTransfer,
+} from './answerer.ts'
+import { CACHE_PREFETCH } from './cache-events.ts'
 import type { ChainAnswerer } from './chain-answer.ts'
 import { logClass } from './log-ring.ts'
 import { QueryAccount } from './query-account.ts'
@@ -195,7 +203,8 @@ class ServerAnswerer implements Answerer {
     }
     if (query.verdict !== QUERY) return this.reject(query.verdict, packet, start, length, capacity, stream)
     const route = query.route < 0 ? null : this.router.routes[query.route]
-    if (this.misses !== null && route?.block.mayBeLoop(query)) return this.wait(MISS_CHAIN, route.number, packet, start, length)
+    if (this.misses !== null && route?.block.mayBeLoop(query))
+      return this.wait(MISS_CHAIN, route.number, packet, start, length)
     if (this.listener.hasViews || (route?.block.mayNeedChain && route.block.needsChain(query, packet, start))) {
       return this.answerByChain(query, packet, start, length, capacity, stream)
     }
@@ -262,7 +271,14 @@ class ServerAnswerer implements Answerer {
         return this.answerElsewhere(route, packet, start, length, capacity, stream)
       }
       if (block.hasAutopath && (result & 0x0f) === NXDOMAIN) {
-        return this.answerByChain(query, packet, start, copyQuery(query, packet, start, packet, start), capacity, stream)
+        return this.answerByChain(
+          query,
+          packet,
+          start,
+          copyQuery(query, packet, start, packet, start),
+          capacity,
+          stream,
+        )
       }
       this.writer = block.stageWriters[i]
       if (block.capsStage[i]) block.cap!.apply(query, packet, start, response, result & 0x0f)
@@ -292,7 +308,9 @@ class ServerAnswerer implements Answerer {
       return this.fail(packet, start, capacity, SERVFAIL)
     }
     // Before the response is finished: header and question still stand.
-    if (forward.wantsRefresh) this.handOver(MISS_REFRESH, route.number, packet, start, length)
+    if (forward.wantsRefresh && this.handOver(MISS_REFRESH, route.number, packet, start, length)) {
+      if (!forward.isStale) account.event(route.group, CACHE_PREFETCH)
+    }
     this.writer = block.cacheWriter
     this.isAging = true
     return this.finish(route, packet, start, result)

@@ -25,7 +25,14 @@ interface Open extends BoundAddress {
 const open: TransportKind['open'] = async (options, control) => new BatchedTransport(options, control)
 
 /** Linux's batched system calls. */
-export const batched: TransportKind = { queryModule: new URL('./query.ts', import.meta.url).href, open }
+export const batched: TransportKind = {
+  sharesSockets: true,
+  queryModule: new URL('./query.ts', import.meta.url).href,
+  open,
+}
+
+/** A query may wait so long for an upstream: the socket that it came by is closed after that. */
+const ANSWERED_LATER_MS = 6000
 
 /** More addresses and ports than a worker can watch. */
 export class TooManyListenersError extends Error {
@@ -50,6 +57,7 @@ class BatchedTransport implements Transport {
   // A closed descriptor may be anyone's: the last count is taken before.
   readonly #dropsBefore: number[]
   #isClosed = false
+  #outbox: SlabPlace | null = null
 
   constructor(options: Parameters<TransportKind['open']>[0], control: SharedArrayBuffer) {
     this.#options = options
@@ -75,6 +83,11 @@ class BatchedTransport implements Transport {
     }))
   }
 
+  outbox(): SlabPlace {
+    this.#outbox ??= mapSlab()
+    return this.#outbox
+  }
+
   receiveQueueDrops(worker: number): number {
     const now = this.#isClosed ? [] : this.#open
     return now.reduce(
@@ -93,7 +106,13 @@ class BatchedTransport implements Transport {
     // What is not served any more takes nothing new; what is queued is answered by the workers before they let go.
     gone.forEach(quiesce)
     return () => {
-      for (const each of gone) this.#closeOne(each)
+      for (const { listener } of gone) closeDescriptor(listener)
+      const close = (): void => {
+        for (const each of gone) this.#closeDatagramSockets(each)
+      }
+      // Answers that are waited for leave by these sockets; nothing new comes to them.
+      if (gone.length > 0 && source.waiting !== undefined) setTimeout(close, ANSWERED_LATER_MS).unref()
+      else close()
     }
   }
 
@@ -103,15 +122,19 @@ class BatchedTransport implements Transport {
 
   close(): void {
     this.#isClosed = true
-    for (const each of this.#open) this.#closeOne(each)
+    for (const each of this.#open) {
+      closeDescriptor(each.listener)
+      this.#closeDatagramSockets(each)
+    }
     this.#stations.forEach(closeStation)
+    if (this.#outbox !== null) unmapSlab(this.#outbox)
   }
 
-  #closeOne(open: Open): void {
-    open.datagramSockets.forEach((socket, worker) => {
+  #closeDatagramSockets({ datagramSockets }: Open): void {
+    datagramSockets.forEach((socket, worker) => {
       this.#dropsBefore[worker] += receiveQueueDrops(socket)
+      closeDescriptor(socket)
     })
-    closeBound(open)
   }
 
   #assignQueries(worker: number): QueryAssignment {

@@ -216,14 +216,7 @@ export class ChainAnswerer {
   }
 
   /** Writes the reply of a run that is over where the query stands, counts and logs. @returns as Answerer.answer() */
-  finish(
-    run: ChainRun,
-    query: Query,
-    packet: Uint8Array,
-    start: number,
-    length: number,
-    capacity: number,
-  ): number {
+  finish(run: ChainRun, query: Query, packet: Uint8Array, start: number, length: number, capacity: number): number {
     const { asked, route, request, events } = run
     const outcome = run.outcome!
     const { stream } = asked

@@ -6,7 +6,8 @@ import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
 import { threadId } from 'node:worker_threads'
 import { parseAddress } from '../io/addresses.ts'
 import type { AnswerSource } from './answer.ts'
-import type { MessagePeers } from './answerer.ts'
+import { LATER, type MessagePeers, type PeerReader } from './answerer.ts'
+import { CallSink } from './call-sink.ts'
 import {
   ANSWERED_COUNTER,
   ControlBlock,
@@ -118,6 +119,9 @@ class DatagramServer {
   readonly #module: string
   readonly #control: ControlBlock
   readonly #answerer: GuardedAnswerer
+  readonly #worker: number
+  readonly #peers: PeerReader
+  #sink: CallSink | null = null
   readonly #sockets = new Map<number, Socket>()
   /** By id: what is served there, and its own address. */
   #listen = new Map<number, DatagramAddress>()
@@ -128,12 +132,15 @@ class DatagramServer {
     const { answererModule, assignment, worker } = task
     const asked = { readPeers: (into: MessagePeers) => server.readPeers(into) }
     const answerer = await GuardedAnswerer.load(answererModule, assignment.source, worker, control, asked)
-    const server = new DatagramServer(answererModule, control, answerer)
+    const server = new DatagramServer(answererModule, control, answerer, worker, asked)
+    server.#useSink(assignment.source)
     await server.#listenOn(assignment)
     return server
   }
 
-  constructor(module: string, control: ControlBlock, answerer: GuardedAnswerer) {
+  constructor(module: string, control: ControlBlock, answerer: GuardedAnswerer, worker: number, peers: PeerReader) {
+    this.#worker = worker
+    this.#peers = peers
     this.#module = module
     this.#control = control
     this.#answerer = answerer
@@ -141,10 +148,18 @@ class DatagramServer {
 
   async change(assignment: DatagramAssignment): Promise<void> {
     await this.#answerer.change(this.#module, assignment.source)
+    this.#useSink(assignment.source)
     await this.#listenOn(assignment)
   }
 
+  #useSink({ waiting }: AnswerSource): void {
+    if (waiting === undefined) return
+    this.#sink ??= new CallSink(waiting.channel, this.#worker, false, this.#peers)
+    this.#answerer.setMisses(this.#sink)
+  }
+
   async close(): Promise<void> {
+    this.#sink?.close()
     await Promise.all([...this.#sockets.values()].map(closed))
   }
 
@@ -187,6 +202,7 @@ class DatagramServer {
     // A buffer of its own: sending is not done when `send` returns.
     const packet = Buffer.allocUnsafe(PACKET_CAPACITY)
     query.copy(packet)
+    if (this.#sink !== null) this.#sink.ipv6 = where.family === 6 ? 1 : 0
     const length =
       query.length > PACKET_CAPACITY
         ? this.#answerer.malformed(packet, 0, PACKET_CAPACITY)
@@ -199,12 +215,25 @@ class DatagramServer {
             where.listener,
             where.family === 6 ? 1 : 0,
           )
+    if (length === LATER) {
+      void this.#sink?.take()?.then((answer) => {
+        if (answer === null) control.add(SILENT_COUNTER, 1)
+        else this.#send(socket, answer, answer.length, peer)
+      })
+      return
+    }
     if (length <= 0 || length > PACKET_CAPACITY || peer.port === 0) {
       control.add(SILENT_COUNTER, 1)
       return
     }
+    this.#send(socket, packet, length, peer)
+  }
+
+  #send(socket: Socket, packet: Uint8Array, length: number, peer: RemoteInfo): void {
+    // While the answer was waited for, the socket may have been closed.
+    if (![...this.#sockets.values()].includes(socket)) return
     socket.send(packet, 0, length, peer.port, peer.address, (error) => {
-      control.add(error ? SEND_ERRORS_COUNTER : ANSWERED_COUNTER, 1)
+      this.#control.add(error ? SEND_ERRORS_COUNTER : ANSWERED_COUNTER, 1)
     })
   }
 }

@@ -4,7 +4,7 @@
 
 import { parentPort } from 'node:worker_threads'
 import type { Answerer, AnswererFactory, AnswerSource, prepareAnswerer } from './answer.ts'
-import type { PeerReader, PendingTransfer } from './answerer.ts'
+import type { MissSink, PeerReader, PendingTransfer } from './answerer.ts'
 import { BUSY, type ControlBlock, WAITING } from './control.ts'
 import type { FailureMessage } from './pool.ts'
 
@@ -15,6 +15,7 @@ export class GuardedAnswerer {
   readonly #peers: PeerReader
   #create: AnswererFactory
   #answerer: Answerer
+  #misses: MissSink | null = null
 
   /**
    * @param module  URL of a module with `prepareAnswerer`
@@ -67,6 +68,12 @@ export class GuardedAnswerer {
     }
   }
 
+  /** As `Answerer.setMisses`. */
+  setMisses(sink: MissSink): void {
+    this.#misses = sink
+    this.#answerer.setMisses(sink)
+  }
+
   /** As `Answerer.takeTransfer`. */
   takeTransfer(): PendingTransfer | null {
     return this.#answerer.takeTransfer()
@@ -111,6 +118,7 @@ export class GuardedAnswerer {
   #fresh(): Answerer {
     const answerer = this.#create(this.#reader)
     answerer.setPeers(this.#peers)
+    if (this.#misses !== null) answerer.setMisses(this.#misses)
     return answerer
   }
 }

@@ -174,6 +174,14 @@ export class WorkerPool {
     }
   }
 
+  /** Hands every worker a message through its port. */
+  post(message: object): void {
+    for (const { worker, port } of this.#watched) {
+      port?.postMessage(message)
+      worker.wake?.()
+    }
+  }
+
   async #follows({ control }: PoolWorker, generation: number): Promise<void> {
     for (;;) {
       const now = control.generation
@@ -190,8 +198,8 @@ export class WorkerPool {
     return this.#watched[index].crashes
   }
 
-  /** Tells the workers to stop and waits until they have (0.8 s at most); then the threads are ended. */
-  async stop(): Promise<void> {
+  /** Tells the workers to stop and waits until they have (0.8 s at most unless told otherwise); then the threads are ended. */
+  async stop(waitMs = STOP_MS): Promise<void> {
     this.#stopping = true
     for (const { worker } of this.#watched) {
       worker.control.stop()
@@ -199,7 +207,7 @@ export class WorkerPool {
     }
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, STOP_MS)
+      timer = setTimeout(resolve, waitMs)
     })
     await Promise.race([Promise.all(this.#watched.map(({ finished }) => finished)), late])
     clearTimeout(timer)

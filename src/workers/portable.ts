@@ -27,7 +27,11 @@ const open: TransportKind['open'] = async (options, control) => {
 }
 
 /** node:dgram and node:net, on any platform. */
-export const portable: TransportKind = { queryModule: new URL('./datagram.ts', import.meta.url).href, open }
+export const portable: TransportKind = {
+  sharesSockets: false,
+  queryModule: new URL('./datagram.ts', import.meta.url).href,
+  open,
+}
 
 class PortableTransport implements Transport {
   readonly name = 'dgram'
@@ -55,6 +59,10 @@ class PortableTransport implements Transport {
 
   get listeners(): readonly Listener[] {
     return this.#open.map(({ address, port, listener }) => ({ address, port, listener, receiveBufferBytes: 0 }))
+  }
+
+  outbox(): null {
+    return null
   }
 
   receiveQueueDrops(): number {

@@ -221,6 +221,13 @@ export class QueryAccount {
     this.reader = reader
   }
 
+  /** What follows, up to end(), is of a query that came at `beganMs` on this thread's clock and whose peers `reader` knows. Between batches. */
+  resume(beganMs: number, ipv6: number, reader: PeerReader): void {
+    this.reader = reader
+    this.ipv6 = ipv6
+    this.beganMs = beganMs
+  }
+
   /** Hands over what `errors` is to say. Cold. */
   fail(block: Block, query: Query, packet: Uint8Array, start: number, rcode: number, error: string): void {
     if (!block.reportsErrors || error === '') return

@@ -9,7 +9,7 @@ import { EAGAIN, ECONNREFUSED, EINTR, isReady, writeWatch } from '../io/layouts.
 import { clearEvent, WAIT_MAX_MS, waitForInput } from '../io/libc.ts'
 import { EMPTY, PACKET_CAPACITY, RECEIVED, Slab, type SlabPlace } from '../io/slab.ts'
 import type { Answerer, AnswererFactory, AnswerSource, prepareAnswerer } from './answer.ts'
-import type { MessagePeers } from './answerer.ts'
+import { LATER, type MessagePeers } from './answerer.ts'
 import {
   ANSWERED_COUNTER,
   BATCHES_COUNTER,
@@ -25,6 +25,7 @@ import {
 } from './control.ts'
 import { collectGarbage, LET_GO, letGo } from './garbage.ts'
 import type { Assigned, Later } from './pool.ts'
+import { SlotSink } from './slot-sink.ts'
 
 /** What a query worker is handed: numbers and shared memory, all owned by the main thread. */
 export interface QueryTask {
@@ -117,6 +118,8 @@ class QueryLoop {
   #sockets: readonly QuerySocket[] = []
   /** The socket that the batch came from. */
   #socket: QuerySocket | undefined
+  /** Takes what has to wait; null: nothing does. */
+  #sink: SlotSink | null = null
   /** Somebody raised the eventfd. */
   woken = false
 
@@ -135,11 +138,15 @@ class QueryLoop {
   }
 
   /** Goes by `assignment` from now on. */
-  assign({ sockets }: QueryAssignment, create: AnswererFactory): void {
+  assign({ sockets, source }: QueryAssignment, create: AnswererFactory): void {
     const slab = this.#slab
+    const peers = { readPeers: (into: MessagePeers) => this.#readPeers(into) }
     this.#answerer = create(this.#worker)
     this.#answerer.setHome(slab.bytes)
-    this.#answerer.setPeers({ readPeers: (into) => this.#readPeers(into) })
+    this.#answerer.setPeers(peers)
+    const { waiting } = source
+    this.#sink = waiting === undefined ? null : new SlotSink(slab, waiting, this.#worker, peers)
+    if (this.#sink !== null) this.#answerer.setMisses(this.#sink)
     this.#sockets = sockets
     const watched = [...sockets.map(({ descriptor }) => descriptor), this.#event]
     watched.forEach((descriptor, index) => {
@@ -190,7 +197,7 @@ class QueryLoop {
   #serve(socket: QuerySocket): void {
     const slab = this.#slab
     const { descriptor, listener, ipv6 } = socket
-    this.#socket = socket
+    this.#use(socket)
     for (let round = 0; round < ROUNDS_MAX; round++) {
       const count = slab.receive(descriptor)
       if (count <= 0) {
@@ -208,12 +215,20 @@ class QueryLoop {
     }
   }
 
+  #use(socket: QuerySocket): void {
+    this.#socket = socket
+    if (this.#sink === null) return
+    this.#sink.descriptor = socket.descriptor
+    this.#sink.ipv6 = socket.ipv6
+  }
+
   #answer(first: number): void {
     const slab = this.#slab
     const answerer = this.#answerer
     const bytes = slab.bytes
     const count = slab.count
     let silent = 0
+    let later = 0
     for (let slot = first; slot < count; slot++) {
       slab.enter(slot)
       const start = slab.packetOffset(slot)
@@ -223,10 +238,11 @@ class QueryLoop {
         : answerer.answer(bytes, start, length, PACKET_CAPACITY, false)
       slab.respond(slot, response)
       if (response === 0) silent++
+      else if (response === LATER) later++
     }
     this.#control.add(SILENT_COUNTER, silent)
     slab.startSending()
-    this.#send(count - first - silent)
+    this.#send(count - first - silent - later)
     answerer.sent()
   }
 
@@ -270,7 +286,7 @@ class QueryLoop {
       this.#send(slab.count - slab.sent)
       return
     }
-    this.#socket = socket
+    this.#use(socket)
     this.#answerer.beginBatch(socket.listener, socket.ipv6)
     const culprit = slab.next
     if (culprit >= slab.count) {

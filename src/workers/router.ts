@@ -63,8 +63,9 @@ export class Block {
   readonly refuses: boolean
   /** The last of the stages, if it is one that asks upstreams. */
   readonly forward: ForwardStage | null
-  /** Place of `cache` in `source.writers`. */
+  /** Places of `cache` and `forward` in `source.writers`. */
   readonly cacheWriter: number
+  readonly forwardWriter: number
   /** Bounds of the TTLs of answers out of an index; null: there are none. */
   readonly cap: TtlCap | null
   /** For each stage, whether its answers are bounded by `cap`. */
@@ -105,9 +106,12 @@ export class Block {
     this.forward = last instanceof ForwardStage ? last : null
     this.refuses = plugins.forward !== undefined && this.forward === null
     this.cacheWriter = Math.max(0, source.writers.indexOf('cache'))
+    this.forwardWriter = Math.max(0, source.writers.indexOf('forward'))
     const cap = plugins.cache === undefined ? null : new TtlCap(plugins.cache)
     this.cap = cap
-    this.capsStage = stages.map((stage) => cap !== null && stage !== this.forward && !cap.keeps(uniformTtl(stage, source)))
+    this.capsStage = stages.map(
+      (stage) => cap !== null && stage !== this.forward && !cap.keeps(uniformTtl(stage, source)),
+    )
     this.hasAutopath = plugins.autopath !== undefined
     this.#looksForLoops = plugins.loop !== undefined
     this.logMask = logMaskOf(plugins.log)
@@ -151,7 +155,9 @@ export class Block {
 /** The TTL that all records of a stage have, -1 if they differ. */
 function uniformTtl(stage: Stage, { cluster }: BlockSource): number {
   if (!(stage instanceof KubernetesStage) || cluster === null) return -1
-  const [first, ...others] = cluster.zones.filter(({ external }) => (external !== undefined) === (stage.plugin === 'k8s_external'))
+  const [first, ...others] = cluster.zones.filter(
+    ({ external }) => (external !== undefined) === (stage.plugin === 'k8s_external'),
+  )
   const ttl = first?.ttl ?? -1
   return ttl <= SOA_TTL_MAX && others.every((zone) => zone.ttl === ttl) ? ttl : -1
 }

@@ -5,6 +5,7 @@ import type { LoopPass } from '../plugins/loop.ts'
 import type { AnswerSource } from './answer.ts'
 import { ControlBlock, type Counters, createControl } from './control.ts'
 import { WorkerPool } from './pool.ts'
+import { Resolving } from './resolving.ts'
 import type { TransferCall } from './transfer.ts'
 import type { Bind, Listener, ServeOptions, Transport, TransportKind, TransportTask } from './transport.ts'
 
@@ -37,6 +38,7 @@ export interface Serving {
   stats(): {
     readonly query: readonly WorkerStats[]
     readonly stream: WorkerStats
+    readonly resolver: { readonly crashes: number }
     /** Exceptions while answering that cost one query each, and no worker. */
     readonly failures: number
   }
@@ -45,7 +47,7 @@ export interface Serving {
 /**
  * Binds, starts the workers, and returns once all of them serve.
  *
- * Reader indexes given to answerers: query worker i has i, the stream worker has `options.workers`.
+ * Reader indexes given to answerers: query worker i has i, the stream worker has `options.workers`, the resolver worker one more.
  *
  * @param meanwhile  work of the main thread that must be done before queries come, while the threads are starting
  * @throws ListenError for an address that cannot be had; what a worker threw if it cannot start; what `meanwhile` threw. Nothing
@@ -53,20 +55,30 @@ export interface Serving {
  */
 export async function startServing(options: ServeOptions, meanwhile?: () => void): Promise<Serving> {
   const answererModule = options.answererModule ?? new URL('./answer.ts', import.meta.url).href
-  const control = createControl(options.workers + 1)
+  const control = createControl(options.workers + 2)
   const kind = await chooseTransport(options)
   const take = (message: object): void => {
     if ('transfer' in message) transfer(message as TransferCall, options.onTransfer)
     else if ('loop' in message) options.onLoopPass?.(message as LoopPass)
+    else if ('forwardLog' in message) options.log((message as ForwardLog).forwardLog)
   }
   const query = new WorkerPool(kind.queryModule, options.workers, options.log, take)
   const stream = new WorkerPool(STREAM_MODULE, 1, options.log, take)
   const pools = [query, stream]
   let transport: Transport | undefined
+  const resolving = new Resolving({
+    workers: options.workers,
+    sharesSockets: kind.sharesSockets,
+    control,
+    log: options.log,
+    take,
+    slab: () => transport!.outbox(),
+  })
+  const answerSource = resolving.stamp(options.answerSource)
   try {
     // Threads first, sockets second: beside an older process that serves the same address, the kernel sends us our
     // share from the moment we bind.
-    const warmed = Promise.all(pools.map((pool) => pool.warm(answererModule)))
+    const warmed = Promise.all([...pools.map((pool) => pool.warm(answererModule)), resolving.warm(answerSource)])
     // A thread needs a moment before it asks for work: what blocks this one does not hold the others up.
     await new Promise((resolve) => setImmediate(resolve))
     try {
@@ -74,15 +86,15 @@ export async function startServing(options: ServeOptions, meanwhile?: () => void
     } finally {
       await warmed
     }
-    transport = await kind.open({ ...options, answererModule }, control)
+    transport = await kind.open({ ...options, answererModule, answerSource }, control)
     query.start(transport.queryTasks.map((task, worker) => poolWorker(`query worker ${worker}`, task, control, worker)))
     stream.start([poolWorker('stream worker', transport.streamTask, control, options.workers)])
-    await Promise.all(pools.map((pool) => pool.ready()))
+    await Promise.all([...pools.map((pool) => pool.ready()), resolving.change(answerSource)])
   } catch (error) {
-    await stopAll(transport, pools)
+    await stopAll(transport, query, stream, resolving)
     throw error
   }
-  return running(options, transport, query, stream, control)
+  return running(options, transport, query, stream, resolving, control)
 }
 
 function running(
@@ -90,6 +102,7 @@ function running(
   transport: Transport,
   query: WorkerPool,
   stream: WorkerPool,
+  resolving: Resolving,
   control: SharedArrayBuffer,
 ): Serving {
   const blocks = Array.from({ length: options.workers + 1 }, (_, worker) => new ControlBlock(control, worker))
@@ -105,24 +118,35 @@ function running(
       return transport.listeners
     },
     change: async (binds, source) => {
-      const closeOld = await transport.change(binds, source)
+      const stamped = resolving.stamp(source)
+      const closeOld = await transport.change(binds, stamped)
+      // First who is asked, then those who ask.
+      await resolving.change(stamped)
       await Promise.all([query.reassign(), stream.reassign()])
+      resolving.retire()
       closeOld()
     },
     letGo: async () => {
       await query.letGo()
       await stream.letGo()
+      await resolving.letGo()
     },
     stop: () => {
-      stopped ??= stopAll(transport, [query, stream])
+      stopped ??= stopAll(transport, query, stream, resolving)
       return stopped
     },
     stats: () => ({
       query: transport.queryTasks.map((_, worker) => stats(worker, query.crashes(worker))),
       stream: stats(options.workers, stream.crashes(0)),
-      failures: query.failures + stream.failures,
+      resolver: { crashes: resolving.crashes },
+      failures: query.failures + stream.failures + resolving.failures,
     }),
   }
+}
+
+/** A line about upstreams, from the resolver thread. */
+interface ForwardLog {
+  readonly forwardLog: string
 }
 
 /** Whoever has no zones to give ends it at once: the client's connection is reset. */
@@ -135,9 +159,21 @@ function poolWorker(label: string, task: TransportTask, control: SharedArrayBuff
   return { label, ...task, control: new ControlBlock(control, worker) }
 }
 
-async function stopAll(transport: Transport | undefined, pools: readonly WorkerPool[]): Promise<void> {
+async function stopAll(
+  transport: Transport | undefined,
+  query: WorkerPool,
+  stream: WorkerPool,
+  resolving: Resolving,
+): Promise<void> {
   transport?.quiesce()
-  await Promise.all(pools.map((pool) => pool.stop()))
+  if (resolving.isRunning) {
+    // What came over UDP waits with the resolver; over TCP, the connection waits too.
+    await query.stop()
+    await resolving.stop()
+    await stream.stop()
+  } else {
+    await Promise.all([query.stop(), stream.stop()])
+  }
   transport?.close()
 }
 

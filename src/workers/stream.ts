@@ -6,6 +6,7 @@ import { parseAddress } from '../io/addresses.ts'
 import { type MessageOrigin, STREAM_LIMITS, type StreamLimits, StreamServer } from '../io/streams.ts'
 import type { AnswerSource } from './answer.ts'
 import { LATER, type MessagePeers } from './answerer.ts'
+import { CallSink } from './call-sink.ts'
 import {
   ANSWERED_COUNTER,
   CONNECTIONS_COUNTER,
@@ -90,6 +91,8 @@ class StreamWorker {
   readonly #listeners = new Map<number, StreamListener>()
   readonly #transfers = new Set<RunningTransfer>()
   #origin: MessageOrigin | undefined
+  #sink: CallSink | null = null
+  readonly #peers = { readPeers: (into: MessagePeers) => this.#readPeers(into) }
 
   constructor(task: StreamTask, control: ControlBlock) {
     this.#task = task
@@ -108,8 +111,8 @@ class StreamWorker {
 
   async begin(assignment: StreamAssignment): Promise<void> {
     const { answererModule, worker } = this.#task
-    const peers = { readPeers: (into: MessagePeers) => this.#readPeers(into) }
-    this.#answerer = await GuardedAnswerer.load(answererModule, assignment.source, worker, this.#control, peers)
+    this.#answerer = await GuardedAnswerer.load(answererModule, assignment.source, worker, this.#control, this.#peers)
+    this.#useSink(assignment.source)
     await this.#listen(assignment)
   }
 
@@ -119,6 +122,7 @@ class StreamWorker {
     const gone = this.#server.listening.filter((id) => !wanted.has(id))
     await Promise.all(gone.map((id) => this.#server.unlisten(id)))
     await this.#answerer.change(this.#task.answererModule, assignment.source)
+    this.#useSink(assignment.source)
     // Their counters and log are those of the source before, which the main thread reads for the last time soon.
     this.#accountTransfers()
     await this.#listen(assignment)
@@ -126,7 +130,15 @@ class StreamWorker {
 
   async stop(): Promise<void> {
     await this.#server.stop()
+    this.#sink?.close()
     this.#accountTransfers()
+  }
+
+  /** Once there is a resolver thread, there is one for good. */
+  #useSink({ waiting }: AnswerSource): void {
+    if (waiting === undefined) return
+    this.#sink ??= new CallSink(waiting.channel, this.#task.worker, true, this.#peers)
+    this.#answerer.setMisses(this.#sink)
   }
 
   async #listen({ listeners, source }: StreamAssignment): Promise<void> {
@@ -149,11 +161,14 @@ class StreamWorker {
     length: number,
     capacity: number,
     origin: MessageOrigin,
-  ): number | AsyncIterable<Uint8Array> {
+  ): number | Promise<Uint8Array | null> | AsyncIterable<Uint8Array> {
     this.#origin = origin
     const { listener, ipv6 } = this.#listeners.get(origin.id)!
+    const sink = this.#sink
+    if (sink !== null) sink.ipv6 = ipv6
     const answer = this.#answerer.answer(packet, start, length, capacity, true, listener, ipv6)
-    return answer === LATER ? this.#transfer(new RunningTransfer(this.#answerer.takeTransfer()!)) : answer
+    if (answer !== LATER) return answer
+    return sink?.take() ?? this.#transfer(new RunningTransfer(this.#answerer.takeTransfer()!))
   }
 
   async *#transfer(transfer: RunningTransfer): AsyncGenerator<Uint8Array, void, void> {

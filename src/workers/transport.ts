@@ -1,5 +1,6 @@
 // What the server asks of a transport: the batched one of Linux (batched.ts) or the portable one (portable.ts).
 
+import type { SlabPlace } from '../io/slab.ts'
 import type { LoopPass } from '../plugins/loop.ts'
 import type { AnswerSource } from './answer.ts'
 import type { TransferCall } from './transfer.ts'
@@ -59,6 +60,8 @@ export interface Transport {
   /** One task for each query worker; fewer than asked for where the platform cannot share a port. */
   readonly queryTasks: readonly TransportTask[]
   readonly streamTask: TransportTask
+  /** Memory that answers can be sent from by another thread than those of the tasks, null if they cannot. The same each time. */
+  outbox(): SlabPlace | null
   /** Datagrams the kernel dropped because a worker's receive buffers were full. */
   receiveQueueDrops(worker: number): number
   /**
@@ -75,6 +78,8 @@ export interface Transport {
 
 /** A way to serve, not begun yet. */
 export interface TransportKind {
+  /** Can a thread send from the sockets of another one? */
+  readonly sharesSockets: boolean
   /** File URL of the module that query workers run; it exports `prepare` besides the task. */
   readonly queryModule: string
   /** Binds. `answererModule` is settled, `control` has a block for each worker, the stream worker's last. */

@@ -52,7 +52,6 @@ export const setup: Setup<'cache'> = (directives, context) => {
     keepTtl: false,
   }
   for (const property of directive.properties) readProperty(draft, property, context)
-  context.withoutEffect(directive.name, 'cache: nothing is kept yet')
   return draft
 }
 

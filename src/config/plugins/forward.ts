@@ -74,7 +74,6 @@ function forwardOf(directive: Directive, context: SetupContext): ForwardConfig {
     read(draft, property, context)
   }
   checkTogether(draft, directive)
-  context.withoutEffect(directive.name, 'forward: nothing is forwarded yet, queries for it are refused')
   return draft
 }
 

@@ -1,0 +1,235 @@
+// The resolver worker: what must wait, on Node's event loop, as one endless Piscina task. Takes queries out of the workers' tables and out of the
+// channel, gets their answers from upstreams, and is the only writer of the caches.
+
+import { parentPort, threadId } from 'node:worker_threads'
+import { Query, readQuery } from '../dns/question.ts'
+import { beginResponse, endResponse, Response, SERVFAIL } from '../dns/response.ts'
+import { monotonicMs } from '../forward/clock.ts'
+import { asleep, MISS_REFRESH, MissReader } from '../forward/miss-table.ts'
+import { Outbox } from '../io/outbox.ts'
+import type { SlabPlace } from '../io/slab.ts'
+import type { AnswerSource, WaitingPlace } from './answerer.ts'
+import { BUSY, ControlBlock, STOPPED, WAITING } from './control.ts'
+import { collectGarbage, LET_GO, letGo } from './garbage.ts'
+import type { Assigned, FailureMessage, Later } from './pool.ts'
+import { ResolverStand, SharedForwarders } from './resolver-stand.ts'
+import {
+  CallWaiting,
+  type ResolverHello,
+  SlotWaiting,
+  type Waiting,
+  type WaitingAnswer,
+  type WaitingCall,
+} from './waiting.ts'
+
+/** What the resolver worker is handed. */
+export interface ResolverTask {
+  /** Its block of `control`, and its number as a reader. */
+  readonly worker: number
+  readonly control: SharedArrayBuffer
+  readonly waiting: WaitingPlace
+  /** What answers are sent from; null where the transport cannot send from another thread. */
+  readonly slab: SlabPlace | null
+}
+
+/** What it is to do now. */
+export interface ResolverAssignment {
+  readonly source: AnswerSource
+}
+
+/** Sources before that generation are not in use any more. */
+interface Retire {
+  readonly retire: number
+}
+
+/** Queries taken before upstreams have their turn. */
+const TURN_MAX = 256
+/** A query that has waited so long already has been given up by its client. */
+const GIVEN_UP_MS = 5000
+/** At the end, what waits is waited for so long. */
+const DRAIN_MAX_MS = 5500
+const DRAIN_POLL_MS = 20
+const BUFSIZE = 1232
+
+const query = new Query()
+const response = new Response()
+
+/** Loads what the task will need. */
+export async function prepare(): Promise<void> {}
+
+/** Resolves until told to stop; then until nothing waits any more. */
+export default async function resolveQueries(task: ResolverTask & Assigned<ResolverAssignment>): Promise<void> {
+  const { port, assignment } = task
+  const control = new ControlBlock(task.control, task.worker)
+  control.threadId = threadId
+  const resolver = new Resolver(task, control)
+  await resolver.assign(assignment.source)
+  collectGarbage()
+  resolver.begin()
+  control.generation = assignment.generation
+  control.state = WAITING
+  let changing = Promise.resolve()
+  port.on('message', (next: Later<ResolverAssignment> | Retire) => {
+    changing = changing.then(async () => {
+      if (next === LET_GO) return letGo()
+      if ('retire' in next) return resolver.retire(next.retire)
+      await resolver.assign(next.source)
+      control.generation = next.generation
+    })
+  })
+  await resolver.run()
+  await changing
+  await resolver.close()
+  port.close()
+  control.state = STOPPED
+}
+
+class Resolver {
+  readonly #task: ResolverTask
+  readonly #control: ControlBlock
+  readonly #tables: readonly MissReader[]
+  readonly #outbox: Outbox | null
+  readonly #bell: Int32Array<SharedArrayBuffer>
+  readonly #channel: BroadcastChannel
+  readonly #forwarders = new SharedForwarders()
+  /** By generation: the newest, and those that somebody still waits for. */
+  readonly #stands = new Map<number, ResolverStand>()
+  #isFlushing = false
+
+  constructor(task: ResolverTask, control: ControlBlock) {
+    this.#task = task
+    this.#control = control
+    const { tables, bell, channel } = task.waiting
+    this.#tables = tables.map((table) => new MissReader(table))
+    this.#outbox = task.slab === null ? null : new Outbox(task.slab)
+    this.#bell = new Int32Array(bell)
+    this.#channel = new BroadcastChannel(channel)
+    this.#channel.onmessage = ({ data }) => this.#hear(data)
+    ;(this.#channel as unknown as { unref(): void }).unref()
+  }
+
+  /** Takes up a source. What came by an earlier one is finished by that one. */
+  async assign(source: AnswerSource): Promise<void> {
+    const stand = await ResolverStand.open(source, this.#task.worker, this.#forwarders, () => this.#flushSoon())
+    this.#stands.set(stand.generation, stand)
+  }
+
+  /** Nobody asks by sources before `generation` any more: they go when nobody waits for them. */
+  retire(generation: number): void {
+    for (const stand of this.#stands.values()) {
+      if (stand.generation >= generation) continue
+      stand.retire(() => {
+        this.#stands.delete(stand.generation)
+        this.#forwarders.keep([...this.#stands.values()].map(({ source }) => source))
+      })
+    }
+  }
+
+  /** Takes what an earlier resolver has left. */
+  begin(): void {
+    for (const table of this.#tables) {
+      for (const slot of table.takeLeft()) {
+        if (table.kind(slot) === MISS_REFRESH) table.giveBack(slot)
+        else this.#take(new SlotWaiting(table, slot, this.#outbox!), table.generation(slot), table.deaths(slot))
+      }
+    }
+    this.#outbox?.flush()
+    this.#channel.postMessage({ resolver: this.#task.worker } satisfies ResolverHello)
+  }
+
+  async run(): Promise<void> {
+    const control = this.#control
+    void control.stopped().then(() => Atomics.notify(this.#bell, 0))
+    while (!control.stopping) {
+      const taken = this.#turn()
+      if (taken > 0) {
+        await new Promise((resolve) => setImmediate(resolve))
+        continue
+      }
+      await asleep(this.#bell, () => this.#isIdle() && !control.stopping)
+    }
+  }
+
+  /** Waits for what is being asked, then lets go of everything. */
+  async close(): Promise<void> {
+    const deadline = performance.now() + DRAIN_MAX_MS
+    while ((this.#turn() > 0 || this.#waits()) && performance.now() < deadline) {
+      await new Promise((resolve) => setTimeout(resolve, DRAIN_POLL_MS))
+    }
+    this.#forwarders.close()
+    this.#outbox?.flush()
+    this.#channel.close()
+  }
+
+  #isIdle(): boolean {
+    return this.#tables.every(({ isEmpty }) => isEmpty)
+  }
+
+  #waits(): boolean {
+    return [...this.#stands.values()].some(({ waiting }) => waiting > 0)
+  }
+
+  /** @returns how many were taken */
+  #turn(): number {
+    const control = this.#control
+    let taken = 0
+    control.state = BUSY
+    control.beat()
+    for (const table of this.#tables) {
+      for (let i = 0; i < TURN_MAX; i++) {
+        const slot = table.take()
+        if (slot < 0) break
+        taken++
+        this.#take(new SlotWaiting(table, slot, this.#outbox!), table.generation(slot), 0)
+      }
+    }
+    this.#outbox?.flush()
+    control.state = WAITING
+    return taken
+  }
+
+  /** @param deaths  resolvers that died with it in hand: one may have been by chance */
+  #take(waiting: Waiting, generation: number, deaths: number): void {
+    const stand = this.#stands.get(generation)
+    if (stand === undefined || deaths > 1 || monotonicMs() - waiting.beganMs > GIVEN_UP_MS) {
+      this.#refuse(waiting)
+      return
+    }
+    try {
+      stand.take(waiting)
+    } catch (error) {
+      this.#report(error)
+      this.#refuse(waiting)
+    }
+  }
+
+  /** SERVFAIL, by nobody's configuration. */
+  #refuse(waiting: Waiting): void {
+    const { packet, start, length, capacity } = waiting.open()
+    readQuery(query, packet, start, length)
+    beginResponse(response, query, start, capacity)
+    waiting.close(waiting.kind === MISS_REFRESH ? 0 : endResponse(response, query, packet, SERVFAIL, false, BUFSIZE))
+  }
+
+  #report(error: unknown): void {
+    const failure = error instanceof Error ? (error.stack ?? error.message) : String(error)
+    const message: FailureMessage = { failure: failure.split('\n').slice(0, 2).join(' ') }
+    parentPort?.postMessage(message)
+  }
+
+  #hear(message: WaitingCall | WaitingAnswer | ResolverHello): void {
+    if (!('ask' in message)) return
+    const answer = (said: WaitingAnswer): void => this.#channel.postMessage(said)
+    this.#take(new CallWaiting(message, answer), message.generation, message.deaths)
+  }
+
+  /** Answers that come in one turn of the event loop leave together. */
+  #flushSoon(): void {
+    if (this.#isFlushing || this.#outbox === null) return
+    this.#isFlushing = true
+    setImmediate(() => {
+      this.#isFlushing = false
+      this.#outbox!.flush()
+    })
+  }
+}

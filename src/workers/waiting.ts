@@ -1,0 +1,176 @@
+// A query that waits in the resolver thread, and its way back: in a slot of a worker's table, with the answer sent on that worker's socket; or with a
+// worker that has an event loop, which sends the answer itself.
+
+import type { MissReader } from '../forward/miss-table.ts'
+import type { Outbox } from '../io/outbox.ts'
+import type { MessagePeers, PeerReader } from './answerer.ts'
+
+/** Where a query stands, to be answered in place. */
+export interface Opened {
+  readonly packet: Uint8Array
+  readonly start: number
+  readonly length: number
+  readonly capacity: number
+}
+
+/** What is the same for all of them. */
+export interface Waiting extends PeerReader {
+  readonly kind: number
+  readonly listener: number
+  /** -1: none. */
+  readonly route: number
+  /** Came over TCP. */
+  readonly stream: boolean
+  /** 1 or 0. */
+  readonly ipv6: number
+  /** On the clock of all threads. */
+  readonly beganMs: number
+  /** Octets of the query as it came. */
+  readonly size: number
+  /** Puts the query where its answer is to be written. Until close(), nothing else is opened. */
+  open(): Opened
+  /** Sends what stands there; 0 octets: nothing. Once. */
+  close(length: number): void
+}
+
+/** One in a slot. */
+export class SlotWaiting implements Waiting {
+  readonly kind: number
+  readonly listener: number
+  readonly route: number
+  readonly stream = false
+  readonly ipv6: number
+  readonly beganMs: number
+  readonly size: number
+  readonly #table: MissReader
+  readonly #slot: number
+  readonly #outbox: Outbox
+
+  constructor(table: MissReader, slot: number, outbox: Outbox) {
+    this.#table = table
+    this.#slot = slot
+    this.#outbox = outbox
+    this.kind = table.kind(slot)
+    this.listener = table.listener(slot)
+    this.route = table.route(slot)
+    this.ipv6 = table.ipv6(slot)
+    this.beganMs = table.beganMs(slot)
+    this.size = table.size(slot)
+  }
+
+  open(): Opened {
+    const table = this.#table
+    const slot = this.#slot
+    const { bytes, capacity } = this.#outbox
+    const start = this.#outbox.place(table.descriptor(slot))
+    const length = table.messageLength(slot)
+    const from = table.messageAt(slot)
+    const { octets } = table
+    for (let i = 0; i < length; i++) bytes[start + i] = octets[from + i]
+    return { packet: bytes, start, length, capacity }
+  }
+
+  close(length: number): void {
+    const table = this.#table
+    const slot = this.#slot
+    if (length > 0) {
+      const names = table.nameLength(slot)
+      const controls = table.controlLength(slot)
+      this.#outbox.post(length, table.octets, table.nameAt(slot), names, table.controlAt(slot), controls)
+    }
+    table.giveBack(slot)
+  }
+
+  readPeers(into: MessagePeers): void {
+    const table = this.#table
+    const slot = this.#slot
+    const { octets } = table
+    const clientAt = table.clientAt(slot)
+    const localAt = table.localAt(slot)
+    into.clientLength = table.clientLength(slot)
+    into.clientPort = table.clientPort(slot)
+    into.localLength = table.localLength(slot)
+    into.localPort = table.localPort(slot)
+    for (let i = 0; i < into.clientLength; i++) into.client[i] = octets[clientAt + i]
+    for (let i = 0; i < into.localLength; i++) into.local[i] = octets[localAt + i]
+  }
+}
+
+/** What a worker with an event loop posts into the channel: plain data. */
+export interface WaitingCall {
+  /** Of the asking worker, never used twice. */
+  readonly ask: number
+  /** The asking worker, by its reader number. */
+  readonly from: number
+  readonly kind: number
+  readonly listener: number
+  readonly route: number
+  readonly generation: number
+  readonly stream: boolean
+  readonly ipv6: number
+  readonly beganMs: number
+  readonly size: number
+  readonly peers: MessagePeers
+  readonly message: Uint8Array
+  /** Resolvers that died over it. */
+  readonly deaths: number
+}
+
+/** What the resolver posts back. */
+export interface WaitingAnswer {
+  readonly answer: number
+  readonly to: number
+  /** Empty: nothing is to be sent. */
+  readonly message: Uint8Array
+}
+
+/** A resolver says that it is there: what an earlier one was asked is to be asked again. */
+export interface ResolverHello {
+  readonly resolver: number
+}
+
+const STREAM_CAPACITY = 65_535
+const DATAGRAM_CAPACITY = 4096
+const scratch = new Uint8Array(STREAM_CAPACITY + 1)
+
+/** One that came through the channel. */
+export class CallWaiting implements Waiting {
+  readonly kind: number
+  readonly listener: number
+  readonly route: number
+  readonly stream: boolean
+  readonly ipv6: number
+  readonly beganMs: number
+  readonly size: number
+  readonly #call: WaitingCall
+  readonly #answer: (answer: WaitingAnswer) => void
+
+  constructor(call: WaitingCall, answer: (answer: WaitingAnswer) => void) {
+    this.#call = call
+    this.#answer = answer
+    const { kind, listener, route, stream, ipv6, beganMs, size } = call
+    this.kind = kind
+    this.listener = listener
+    this.route = route
+    this.stream = stream
+    this.ipv6 = ipv6
+    this.beganMs = beganMs
+    this.size = size
+  }
+
+  open(): Opened {
+    const { message } = this.#call
+    scratch.set(message)
+    const capacity = this.stream ? STREAM_CAPACITY : DATAGRAM_CAPACITY
+    return { packet: scratch, start: 0, length: message.length, capacity }
+  }
+
+  close(length: number): void {
+    const { ask, from } = this.#call
+    this.#answer({ answer: ask, to: from, message: scratch.slice(0, length) })
+  }
+
+  readPeers(into: MessagePeers): void {
+    into.set(this.#call.peers)
+  }
+}
