@@ -42,7 +42,7 @@ const ADDRESS = '127.0.0.1'
 const READY_MS = 10_000
 const CONTROL_MS = 2_000
 /** No query in so long: they are over. */
-const QUIET_MS = 60
+const QUIET_MS = 150
 /** Waited for that at most. */
 const SETTLE_MS = 3_000
 
