@@ -12,7 +12,7 @@ const SMALL_SHARE = 10
 /** Uses that move an entry on to the main queue. */
 const USES_TO_STAY = 2
 /** Turns that one call gives, so that its time is bounded when everything is in use. */
-const TURNS_MAX = 64
+const TURNS_MAX = 256
 const GHOSTS_PER_ENTRY = 2
 
 const NOWHERE = 0
