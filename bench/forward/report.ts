@@ -54,9 +54,10 @@ export function printTables(samples: readonly Sample[], bursts: readonly BurstSa
   console.log(`
 CPU: all threads of the server, packet work in softirq context included (it is charged to the thread it interrupts).
 busy: share of the server's core; lost: per million. Ratios: of rates, within a round.
-S n: in n rounds the server did not fill its core (other work was on the cores, or the generator's core with the upstream on
-it was the limit): they are left out where another round was full. ksoftirqd: packet work deferred to the kernel's own thread on the server's core, charged to no server,
-as share of the time. A client of a burst asks once: what a receive buffer has no room for is lost.`)
+S n of m: in n of m rounds the server did not fill its core (other work was on the cores, or the generator's core with the
+upstream on it was the limit): they are left out where another round was full. ksoftirqd: packet work deferred to the
+kernel's own thread on the server's core, charged to no server, as share of the time. A client of a burst asks once: what
+a receive buffer has no room for is lost.`)
 }
 
 function printRates(samples: readonly Sample[], base: string, isBase: (sample: Sample) => boolean): void {
