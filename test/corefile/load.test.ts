@@ -171,7 +171,7 @@ const MEANINGS: Readonly<
 }
 
 /** Read, checked, and nothing more. */
-const WITHOUT_EFFECT = /: (forward|cache|loop|ocp_dnsnameresolver)\b/
+const WITHOUT_EFFECT = /: (forward|cache|ocp_dnsnameresolver)\b/
 
 test('every file is served by a test', () => {
   const served = new Set([...DISTRIBUTIONS, ...CUSTOMIZATIONS].map(({ file }) => file))

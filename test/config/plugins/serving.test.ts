@@ -194,6 +194,7 @@ test('bind, bufsize, chaos, nsid', () => {
 test('directives that are only a name', () => {
   for (const plugin of ['loop', 'whoami', 'minimal', 'any', 'debug'] as const) {
     assert.equal(reading(plugin, plugin).config, true)
+    assert.deepEqual(reading(plugin, plugin).withoutEffect, [])
     assert.match(refusal(plugin, `${plugin} x`), /Wrong argument count or unexpected line ending after 'x'/)
     assert.match(refusal(plugin, `${plugin} {\n x\n}`), /unknown property 'x'/)
   }
