@@ -19,7 +19,7 @@ import { reopen, save, temporaryFolder } from './saved-index.ts'
 const OPTIONS = SCHEMAS.at(-1)!
 const REGION_BYTES = 2 ** 20
 /** Different addresses; each is there as IPv4, IPv6, or IPv4 in IPv6. */
-const ADDRESSES = ['10.0.0.1', '10.0.0.2', '192.0.2.255', 'fd00::1', '::ffff:10.0.0.3', '0.0.0.7', '::7']
+const ADDRESSES = ['10.0.0.1', 'fd00::1', '::ffff:10.0.0.3']
 
 const anyStep = fc.oneof(
   { weight: 1, arbitrary: fc.constant('flush' as const) },
@@ -34,7 +34,10 @@ const anyStep = fc.oneof(
       ),
     }),
   },
-  { weight: 1, arbitrary: fc.record({ namespace: fc.constantFrom('a', 'b', 'c'), exists: fc.boolean() }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ namespace: fc.constantFrom('a', 'b', 'c'), exists: fc.constantFrom(true, true, false) }),
+  },
 )
 
 /** The zones of an index as answers know them: only their number matters. */
@@ -78,6 +81,7 @@ test('any changes, also after a restart', async (t) => {
   const property = fc.asyncProperty(fc.array(anyStep, { maxLength: 40 }), async (steps) => {
     let tested = openIndex(OPTIONS, REGION_BYTES)
     let seconds = 1e9
+    for (const namespace of ['a', 'b', 'c']) tested.index.state.setNamespace(namespace, true)
     const flush = (): void => {
       seconds++
       tested.index.flush(seconds * 1000)
@@ -97,14 +101,14 @@ test('any changes, also after a restart', async (t) => {
     await save(path, tested)
     tested = reopen(path, OPTIONS, REGION_BYTES)
     assert.deepEqual(answersOf(tested, ADDRESSES), before)
-    // What was shared is known to be: one of two that goes leaves the other.
+    // What was shared is known to be: those that go leave the other.
     for (const namespace of ['a', 'b']) {
       for (const name of ['p', 'q', 'r']) tested.index.state.set('pods', namespace, name, '')
     }
     flush()
     assert.deepEqual(answersOf(tested, ADDRESSES), expectedOf(tested.index.state, ADDRESSES))
   })
-  await fc.assert(property, { numRuns: 60 })
+  await fc.assert(property, { numRuns: 100 })
 })
 
 test('an index without room: what was not published is not known, and comes when there is', () => {

@@ -72,6 +72,8 @@ test('the order of the search list, each once, the name by itself at last', () =
     '? www.example.net.corp.example.',
     '? www.example.net.',
   ])
+  const other = { ...denial, authority: [] }
+  assert.deepEqual(ask(`x.${WEB} A`, { 'x.': other }).slice(0, 2), ['3', '~ cluster.local.'], 'the first reply')
   const twice = { config: { search: ['cluster.local.', 'corp.example.'] } }
   assert.equal(ask(`x.${WEB} A`, {}, twice).filter((line) => line === '? x.cluster.local.').length, 1)
 })

@@ -192,7 +192,8 @@ test('a name made by DNAME', () => {
 
 test('the target lies in a zone of the same cluster that passes on what it lacks', () => {
   const engine = new TestEngine(
-    'namespaces: [c]\nservices:\n  c/rev: {type: ExternalName, externalName: 1.2.3.10.in-addr.arpa}\n',
+    'namespaces: [c]\nservices:\n  c/rev: {type: ExternalName, externalName: 1.2.3.10.in-addr.arpa}\n' +
+      '  c/web: {clusterIPs: [10.96.0.1]}\n  c/own: {type: ExternalName, externalName: 1.0.96.10.in-addr.arpa}\n',
   )
   const [clusterSource] = engine.engine.source.blocks.flatMap(({ cluster: each }) => (each === null ? [] : [each]))
   const fallthrough = [['in-addr', 'arpa']]
@@ -200,11 +201,15 @@ test('the target lies in a zone of the same cluster that passes on what it lacks
   const results = [clusterSource, { ...clusterSource, zones }].map((source) => {
     const blocks = [{ ...engine.engine.source.blocks[0], cluster: source }]
     const router = new Router({ ...engine.engine.source, blocks }, 0)
-    return ask({ stage: router.clusters[0], held: router.regions[0] }, `${absolute('rev.c~')} A`)
+    return ['rev', 'own'].map((name) =>
+      ask({ stage: router.clusters[0], held: router.regions[0] }, `${absolute(`${name}.c~`)} A`),
+    )
   })
   const alias = `${absolute('rev.c~')} 5 CNAME 1.2.3.10.in-addr.arpa.`
+  // A name that exists, though without addresses.
+  const own = ['0', `${absolute('own.c~')} 5 CNAME 1.0.96.10.in-addr.arpa.`]
   assert.deepEqual(results, [
-    ['0', alias],
-    ['0', alias, '? 1.2.3.10.in-addr.arpa. 1'],
+    [['0', alias], own],
+    [['0', alias, '? 1.2.3.10.in-addr.arpa. 1'], own],
   ])
 })
