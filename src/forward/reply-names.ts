@@ -51,7 +51,7 @@ export class ReplyNames {
   /** Node -> what setAlias() said, plus 1. */
   private readonly aliases = new Int32Array(NODES)
   /** Node -> bits that its user sets. */
-  private readonly marks = new Uint8Array(NODES)
+  private readonly markBits = new Uint8Array(NODES)
   /** Labels of the name being read. */
   private readonly labelStack = new Uint16Array(LABEL_COUNT_MAX + 1)
 
@@ -66,7 +66,7 @@ export class ReplyNames {
     this.end = end
     this.count = 1
     this.aliases[ROOT] = 0
-    this.marks[ROOT] = 0
+    this.markBits[ROOT] = 0
     if (this.stamp === STAMP_MAX) {
       this.known.fill(0)
       this.buckets.fill(0)
@@ -147,7 +147,7 @@ export class ReplyNames {
     this.lengths[node] = nameLength
     this.places[node] = 0
     this.aliases[node] = 0
-    this.marks[node] = 0
+    this.markBits[node] = 0
     buckets[bucket] = (stamp << 16) | node
     return node
   }
@@ -178,12 +178,14 @@ export class ReplyNames {
     return this.aliases[node] - 1
   }
 
+  /** Sets bits, which mean what the caller wants. */
   mark(node: number, bits: number): void {
-    this.marks[node] |= bits
+    this.markBits[node] |= bits
   }
 
-  marked(node: number): number {
-    return this.marks[node]
+  /** What mark() has set. */
+  marks(node: number): number {
+    return this.markBits[node]
   }
 
   /** Forgets where names were written, but for `qname`, the name at the message's beginning, which stands there in the new message too. */
