@@ -3,22 +3,27 @@
 
 import type { Configuration } from '../config/configuration.ts'
 import { type CounterSample, type CounterValues, Gathered } from '../counting/values.ts'
+import { type CacheFigures, readCacheFigures } from '../forward/cache-region.ts'
 import { cacheZones } from '../workers/cache-events.ts'
 import { serverLabel } from './answer-source.ts'
+import type { ForwardSources } from './forwarding.ts'
 
 const KINDS = ['success', 'denial'] as const
-
-/** As src/forward/cache-region.ts reads them out of a region. */
-export interface CacheFigures {
-  readonly entries: { readonly success: number; readonly denial: number }
-  readonly evictions: { readonly success: number; readonly denial: number }
-}
 
 /** A block's cache under one `server`. */
 interface Labels {
   readonly server: string
   readonly zones: string
   readonly view: string
+}
+
+/** By block; null: it has no cache, or one that is in `kept` too. */
+export function cacheFigures(forwarding: ForwardSources, kept: ForwardSources = []): (CacheFigures | null)[] {
+  const ids = new Set(kept.flatMap((source) => source?.cache?.id ?? []))
+  return forwarding.map((source) => {
+    const cache = source?.cache
+    return cache && !ids.has(cache.id) ? readCacheFigures(cache.region) : null
+  })
 }
 
 /**

@@ -50,7 +50,11 @@ export function openMetrics(server: RunningServer): Handler {
       const feeds = server.clusters.all
         .filter((cluster) => cluster instanceof LiveCluster)
         .flatMap(({ feed }) => feed ?? [])
-      return [...programming.samples(), ...restSamples(feeds.flatMap(({ status }) => status.requests))]
+      return [
+        ...server.cached(),
+        ...programming.samples(),
+        ...restSamples(feeds.flatMap(({ status }) => status.requests)),
+      ]
     },
   })
 }

@@ -8,13 +8,14 @@ import { LogPump } from '../admin/log-pump.ts'
 import type { Logger } from '../admin/logger.ts'
 import { QueryLog } from '../admin/query-log.ts'
 import type { Configuration } from '../config/configuration.ts'
-import { CounterHistory, type CounterValues } from '../counting/values.ts'
+import { CounterHistory, type CounterSample, type CounterValues } from '../counting/values.ts'
 import { collectGarbage } from '../workers/garbage.ts'
 import { createLogRing } from '../workers/log-ring.ts'
 import { type Serving, startServing } from '../workers/server.ts'
 import type { StaticZones } from '../zones/static-zones.ts'
 import type { Admin } from './admin.ts'
 import { answerSourceOf, type Counting, countingOf, readCounting } from './answer-source.ts'
+import { cacheEntries, cacheEvictions, cacheFigures } from './cache-figures.ts'
 import { type Cluster, NotKnownError } from './cluster.ts'
 import { type ClusterContext, ClusterSet } from './clusters.ts'
 import { type ForwardSources, forwardSourcesOf } from './forwarding.ts'
@@ -120,10 +121,16 @@ export class RunningServer {
     return this.#retiredDrops + (this.#stand?.pump?.dropped ?? 0) + this.parts.sink.dropped
   }
 
+  /** Entries of caches. */
+  cached(): readonly CounterSample[] {
+    const stand = this.#stand
+    return stand === null ? [] : cacheEntries(stand.configuration, cacheFigures(stand.forwarding))
+  }
+
   /** What all workers have counted since the process began. */
   counted(): CounterValues {
-    const counting = this.#stand?.counting
-    return counting ? this.#history.total(...readCounting(counting)) : this.#history.total()
+    const stand = this.#stand
+    return stand?.counting ? this.#history.total(...countedBy(stand, stand.counting)) : this.#history.total()
   }
 
   /**
@@ -215,7 +222,9 @@ export class RunningServer {
       throw error
     }
     // In one go: whoever scrapes meanwhile finds everything that was counted.
-    if (before.counting !== null) for (const values of readCounting(before.counting)) this.#history.retire(values)
+    if (before.counting !== null) {
+      for (const values of countedBy(before, before.counting, after)) this.#history.retire(values)
+    }
     this.#stand = after
     await this.#drop(before, new Set(after.clusters.all))
     this.#letGoSoon()
@@ -394,6 +403,12 @@ export class RunningServer {
     for (const errors of stand.errors) errors?.flush()
     await Promise.all(stand.clusters.all.filter((cluster) => !kept.has(cluster)).map((cluster) => cluster.stop()))
   }
+}
+
+/** What has been counted under one configuration so far. @param heir  goes on with some of its caches, and with what these have counted */
+function countedBy({ configuration, forwarding }: Stand, counting: Counting, heir?: Stand): CounterValues[] {
+  const figures = cacheFigures(forwarding, heir?.forwarding)
+  return [...readCounting(counting), cacheEvictions(configuration, figures)]
 }
 
 /** A line that says itself how bad it is. */

@@ -77,7 +77,7 @@ test('every event of a cache has its name and labels, in each group of its block
 
 test('entries and evictions are shown for each server of a block that counts', () => {
   const configuration = configurationOf(COREFILE)
-  const figures = { entries: { success: 7, denial: 0 }, evictions: { success: 3, denial: 0 } }
+  const figures = { entries: { success: 7, denial: 0 }, evictions: { success: 3, denial: 0 }, octets: 0 }
   const byBlock = [figures, figures, null]
   assert.deepEqual(
     cacheEntries(configuration, byBlock).map(({ labels, value }) => [labels, value]),
