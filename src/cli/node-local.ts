@@ -36,6 +36,7 @@ export async function serveNodeLocal(flags: Flags, version: readonly string[]): 
     const request = await serveRequest(flags, version, true)
     return await serve({
       ...request,
+      setupErrors: () => setup.errors.counts,
       onServing: (reload) => setup.serving(reload),
       onLeaving: () => setup.leave(),
     })

@@ -29,6 +29,8 @@ export interface ServeRequest {
   readonly introduce: (server: RunningServer) => string[]
   /** Called once queries are answered; must not reject. @param reload  loads the Corefile anew, as SIGUSR1 does */
   readonly onServing?: (reload: () => Promise<void>) => Promise<void>
+  /** For metrics: errors while setting up the node, by kind. */
+  readonly setupErrors?: () => Iterable<readonly [kind: string, count: number]>
   /** Awaited when it is to end, before anything of it does. */
   readonly onLeaving?: () => Promise<void>
 }
@@ -42,6 +44,7 @@ export async function serve(request: ServeRequest): Promise<number> {
   for (const line of configuration.withoutEffect) logger.info('', `without effect: ${line}`)
   const server = new RunningServer({ settings, logger, sink })
   server.reloadFigures = () => ({ failures: reloads?.failures ?? 0, fingerprint: reloads?.fingerprint ?? '' })
+  if (request.setupErrors !== undefined) server.setupErrors = request.setupErrors
   if (pidfile !== '') writePid(pidfile, logger)
   const starting = server.start(configuration, ending.asked)
   const reloads =

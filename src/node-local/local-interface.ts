@@ -1,5 +1,5 @@
-// The dummy interface that carries the addresses which pods ask. It stays down for IPv4, as addresses of a node count all the same and nothing
-// else should come of it; IPv6 addresses count only on one that is up.
+// The dummy interface that carries the addresses which pods ask. It stays down: addresses of a node count all the same, and nothing else should
+// come of it.
 
 import { isIPv6 } from 'node:net'
 import type { Ensured, RunCommand } from './commands.ts'
@@ -39,8 +39,6 @@ export class LocalInterface {
       const args = ['address', 'add', ...addressArguments(address), 'dev', this.#name]
       await add(`address ${address} added to ${this.#name}`, ...args)
     }
-    const isIpv6 = this.#addresses.some((address) => isIPv6(address))
-    if (isIpv6 && made.length > 0) await add(`interface ${this.#name} up`, 'link', 'set', this.#name, 'up')
     return { made, failed }
   }
 

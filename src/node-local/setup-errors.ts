@@ -23,6 +23,11 @@ export class SetupErrors {
     return this.#counts.get(kind) ?? 0
   }
 
+  /** Each kind with its count. */
+  get counts(): Iterable<readonly [SetupError, number]> {
+    return this.#counts
+  }
+
   /** In the text format of Prometheus, 0.0.4. */
   text(): string {
     return NAMES.flatMap((name) => [

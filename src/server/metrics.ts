@@ -54,6 +54,9 @@ export function openMetrics(server: RunningServer): Handler {
         ...server.cached(),
         ...programming.samples(),
         ...restSamples(feeds.flatMap(({ status }) => status.requests)),
+        ...Array.from(server.setupErrors(), ([errortype, value]) => {
+          return { name: 'nodecache_setup_errors_total', labels: { errortype }, value }
+        }),
       ]
     },
   })

@@ -77,6 +77,8 @@ export class RunningServer {
   readonly healthRecord = new HealthRecord()
   /** What metrics say of reloads. */
   reloadFigures: () => ReloadFigures = () => ({ failures: 0, fingerprint: '' })
+  /** What metrics say of setting up the node, by kind of error. */
+  setupErrors: () => Iterable<readonly [kind: string, count: number]> = () => []
   /** Told of every change of an endpoint that is served. */
   onProgrammed: (serviceKind: string, seconds: number) => void = () => {}
   /** Told of every version that is published, and of the seconds that it took. */

@@ -5,9 +5,9 @@ import assert from 'node:assert/strict'
 import { createSocket } from 'node:dgram'
 import { readFileSync } from 'node:fs'
 import { after, before, test } from 'node:test'
-import { decode, encode } from 'dns-packet'
 import { insideNamespace, missing } from '../server/namespace.ts'
 import { addressesOf, NodeCache, type NodeCacheOptions, ourRules, output, Pod, searchPath, until } from './node.ts'
+import { UpstreamServer } from './upstream-server.ts'
 
 const LINK_LOCAL = '169.254.20.10'
 const CLUSTER_DNS = '10.96.0.10'
@@ -51,7 +51,7 @@ const timeoutMs = 240_000
 if (insideNamespace(import.meta.filename, { addresses: [`${UPSTREAM}/32`], programs: PROGRAMS, timeoutMs })) {
   const lacking = filterLacking()
   const env = { PATH: '', KUBE_DNS_UPSTREAM_SERVICE_HOST: UPSTREAM }
-  const cluster = createSocket('udp4')
+  let cluster: UpstreamServer | undefined
   let pod: Pod
 
   const both: NodeCacheOptions = {
@@ -68,14 +68,14 @@ if (insideNamespace(import.meta.filename, { addresses: [`${UPSTREAM}/32`], progr
     if (lacking !== false) return
     env.PATH = searchPath((text) => process.stdout.write(`﹣ ${text}\n`))
     pod = new Pod('pod0', '10.244.1.2')
-    await serveCluster()
+    cluster = await UpstreamServer.open(UPSTREAM, 'cluster')
     follower = await startFollower()
   })
-  after(() => cluster.close())
+  after(() => cluster?.close())
 
   async function startFollower(): Promise<NodeCache> {
     const own = ['-localip', FOLLOWER, '-interfacename', 'nodelocaldns2', '-metrics-listen-address', '127.0.0.1:9354']
-    const text = template(FOLLOWER, 'node').replace('    reload 2s\n', '')
+    const text = template(FOLLOWER, 'node', 'prometheus 127.0.0.1:9254').replace('    reload 2s\n', '')
     const cache = await NodeCache.start({
       flags: [
         ...own,
@@ -87,23 +87,13 @@ if (insideNamespace(import.meta.filename, { addresses: [`${UPSTREAM}/32`], progr
         '-setupiptables=false',
       ],
       template: text,
-      files: { 'cm/stubDomains': '{}' },
+      files: { 'cm/stubDomains': 'nonsense' },
       address: FOLLOWER,
       env,
     })
     cache.server.write(text.replace('TXT node', 'TXT changed'), 'Corefile.base')
     cache.server.write('{"corp.example": ["10.0.0.9"]}', 'cm/stubDomains')
     return cache
-  }
-
-  /** The cluster's DNS server: the same answer for every name. */
-  async function serveCluster(): Promise<void> {
-    cluster.on('message', (message, from) => {
-      const { id, questions } = decode(message)
-      const answers = [{ type: 'TXT' as const, name: questions![0].name, ttl: 5, data: 'cluster' }]
-      cluster.send(encode({ type: 'response', id, questions, answers }), from.port, from.address)
-    })
-    await new Promise<void>((bound) => cluster.bind(53, UPSTREAM, bound))
   }
 
   function assertNothingLeft(): void {
@@ -136,6 +126,9 @@ if (insideNamespace(import.meta.filename, { addresses: [`${UPSTREAM}/32`], progr
     await until('all is made again', () => ourRules().length === 24 && addressesOf(INTERFACE)?.length === 2)
     assert.equal(await pod.ask(CLUSTER_DNS, 'who.example'), '"node"')
 
+    process.kill(cache.first, 'SIGUSR1')
+    await server.line(/Reloading complete/)
+
     assert.equal(await cache.stop(), 0)
     assert.ok(at(/24 rules removed, and interface nodelocaldns/) > at(/SIGTERM: Shutting down/), server.output)
     assertNothingLeft()
@@ -155,7 +148,7 @@ if (insideNamespace(import.meta.filename, { addresses: [`${UPSTREAM}/32`], progr
     assertNothingLeft()
   })
 
-  test('IPv6: ip6tables, and an interface that is up', { skip: lacking || ipv6Lacking() }, async () => {
+  test('IPv6: ip6tables', { skip: lacking || ipv6Lacking() }, async () => {
     const address = 'fd00:10::a'
     const cache = await NodeCache.start({
       ...both,
@@ -183,7 +176,7 @@ if (insideNamespace(import.meta.filename, { addresses: [`${UPSTREAM}/32`], progr
       assert.equal(await cache.ended(), 137)
       assert.match(cache.server.output, /^\[WARNING\] node-cache: the server ended with code 137 and left/m)
       assertNothingLeft()
-      assert.equal(await pod.ask(CLUSTER_DNS, 'who.example'), '"cluster"')
+      assert.equal(await pod.ask(CLUSTER_DNS, 'who.example'), '"cluster over udp"')
     } finally {
       cache.server.kill()
       leadToCluster('-D')
@@ -200,7 +193,7 @@ if (insideNamespace(import.meta.filename, { addresses: [`${UPSTREAM}/32`], progr
       process.kill(cache.first, 'SIGKILL')
       await cache.ended()
       assert.equal(ourRules().length, 24)
-      assert.equal(await pod.ask(CLUSTER_DNS, 'who.example'), '"cluster"')
+      assert.equal(await pod.ask(CLUSTER_DNS, 'who.example'), '"cluster over udp"')
       const next = await NodeCache.start(both)
       const lines = next.server.stdout
       assert.match(lines[0], /^\[WARNING\] node-cache: 24 rules removed that were left behind$/)
@@ -290,6 +283,10 @@ if (insideNamespace(import.meta.filename, { addresses: [`${UPSTREAM}/32`], progr
     assert.equal(await pod.ask(FOLLOWER, 'who.example'), '"changed"')
     const stub = `corp.example:53 {\n    errors\n    cache 30\n    bind ${FOLLOWER}\n    forward . 10.0.0.9\n}\n`
     assert.ok(readFileSync(server.path, 'utf8').endsWith(stub))
+    for (const port of [9254, 9354]) {
+      const { body } = await server.get('/metrics', port, {}, '127.0.0.1')
+      assert.match(body, /^coredns_nodecache_setup_errors_total\{errortype="configmap"\} 1$/m, `port ${port}`)
+    }
     assert.equal(await follower!.stop(), 0)
     assert.equal(addressesOf('nodelocaldns2'), null)
   })
