@@ -102,6 +102,20 @@ export function endResponse(
   return response.at - start
 }
 
+/** Takes the authority and additional sections back, behind an answer that this server wrote. */
+export function keepAnswerOnly(response: Response, query: Query, packet: Uint8Array): void {
+  const view = response.view(packet)
+  let at = response.start + query.questionEnd
+  for (let record = response.answerCount; record > 0; record--) {
+    while (view.getUint8(at) !== 0 && view.getUint8(at) < 0xc0) at += view.getUint8(at) + 1
+    at += view.getUint8(at) === 0 ? 1 : 2
+    at += 10 + view.getUint16(at + 8)
+  }
+  response.at = at
+  response.authorityCount = 0
+  response.additionalCount = 0
+}
+
 /** Turns the message at `start` into a bare header with `rcode`. The opcode stays with NOTIMP only. Returns its length. */
 export function bareHeader(packet: Uint8Array, start: number, rcode: number): number {
   packet[start + 2] = 0x80 | (packet[start + 2] & (rcode === NOTIMP ? 0x79 : 0x01))

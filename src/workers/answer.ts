@@ -20,6 +20,7 @@ import {
   beginResponse,
   endResponse,
   FORMERR,
+  keepAnswerOnly,
   NOERROR,
   NOTIMP,
   NXDOMAIN,
@@ -265,20 +266,14 @@ class ServerAnswerer implements Answerer {
     for (let i = 0; i < stages.length; i++) {
       const result = stages[i].answer(query, packet, start, response)
       if (result === PASS) continue
+      if (block.hasAutopath && (result === FAIL || result === WAIT || (result & 0x0f) === NXDOMAIN)) {
+        const copied = copyQuery(query, packet, start, packet, start)
+        return this.answerByChain(query, packet, start, copied, capacity, stream)
+      }
       if (result === FAIL) return this.fail(packet, start, capacity, SERVFAIL)
       if (stages[i] === block.forward) return this.answerCached(route, packet, start, length, capacity, result)
       if ((result & CHASE) !== 0 && (this.misses !== null || this.chain !== null)) {
         return this.answerElsewhere(route, packet, start, length, capacity, stream)
-      }
-      if (block.hasAutopath && (result & 0x0f) === NXDOMAIN) {
-        return this.answerByChain(
-          query,
-          packet,
-          start,
-          copyQuery(query, packet, start, packet, start),
-          capacity,
-          stream,
-        )
       }
       this.writer = block.stageWriters[i]
       if (block.capsStage[i]) block.cap!.apply(query, packet, start, response, result & 0x0f)
@@ -358,8 +353,8 @@ class ServerAnswerer implements Answerer {
 
   /** Hands over what has been read of the message, whatever has become of it since. */
   private handOver(kind: number, route: number, packet: Uint8Array, start: number, length: number): boolean {
-    const { misses, listenerIndex, generation, query } = this
-    return misses !== null && misses.push(kind, listenerIndex, route, generation, query, packet, start, length)
+    const { listenerIndex, generation, query } = this
+    return this.misses?.push(kind, listenerIndex, route, generation, query, packet, start, length) ?? false
   }
 
   private finish(route: Route, packet: Uint8Array, start: number, result: number): number {
@@ -367,26 +362,11 @@ class ServerAnswerer implements Answerer {
     const { block } = route
     const rcode = result & 0x0f
     if (rcode === NOERROR && response.answerCount > 0) {
-      if (block.isMinimal) this.minimize(packet)
+      if (block.isMinimal) keepAnswerOnly(response, query, packet)
       else if (block.shuffles && response.answerCount > 1)
         this.shuffle.shuffle(response.view(packet), start + query.questionEnd, response.answerCount)
     }
     return this.end(packet, rcode, (result & AUTHORITATIVE) !== 0)
-  }
-
-  /** Plugin minimal: a positive answer without authority and additional sections. */
-  private minimize(packet: Uint8Array): void {
-    const { response, query } = this
-    const view = response.view(packet)
-    let at = response.start + query.questionEnd
-    for (let record = response.answerCount; record > 0; record--) {
-      while (view.getUint8(at) !== 0 && view.getUint8(at) < 0xc0) at += view.getUint8(at) + 1
-      at += view.getUint8(at) === 0 ? 1 : 2
-      at += 10 + view.getUint16(at + 8)
-    }
-    response.at = at
-    response.authorityCount = 0
-    response.additionalCount = 0
   }
 
   takeTransfer(): PendingTransfer | null {

@@ -15,6 +15,7 @@ import { appendReady, FORM_FLAGS, readyRecords } from '../forward/ready-form.ts'
 import { BlockResolution, type Resolved } from '../forward/resolution.ts'
 import { type Outcome, replyOf, type Wait } from '../plugins/plugin.ts'
 import type { AnswerSource } from './answerer.ts'
+import { CACHE_DROP, CACHE_SERVED_STALE } from './cache-events.ts'
 import { type ChainAnswerer, type ChainRun, prepareChain } from './chain-answer.ts'
 import { writeRequest } from './forward-plugin.ts'
 import { logClass } from './log-ring.ts'
@@ -194,6 +195,10 @@ export class ResolverStand {
       answers = this.#response.answerCount
       writer = resolved.isCached ? block.cacheWriter : block.forwardWriter
     }
+    // A reply to another question: upstreams' only way to FORMERR without a message.
+    if (resolved.words === null && resolved.rcode === FORMERR && block.plugins.cache !== undefined)
+      account.event(route.group, CACHE_DROP)
+    if (resolved.isStale) account.event(route.group, CACHE_SERVED_STALE)
     const rcode = packet[start + 3] & 0x0f
     const stream = waiting.stream ? 1 : 0
     if (route.group >= 0)

@@ -21,7 +21,7 @@ const options: ServeOptions = {
   workers: 2,
   transport: 'auto',
   receiveBufferBytes: 4 * 2 ** 20,
-  answerSource: {} as never,
+  answerSource: { blocks: [] } as never,
   answererModule: new URL('./stand-in-answerer.ts', import.meta.url).href,
   log: (line) => print({ log: line }),
   ...asked,

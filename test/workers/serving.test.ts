@@ -235,7 +235,7 @@ test('importing and using the portable transport loads no koffi', async () => {
       return next(name, context)
     } })
     const { startServing } = await import(${JSON.stringify(new URL('../../src/workers/server.ts', import.meta.url).href)})
-    const options = { binds: [{ address: '127.0.0.1', port: 0, listener: 0 }], workers: 1, receiveBufferBytes: 65536, answerSource: {},
+    const options = { binds: [{ address: '127.0.0.1', port: 0, listener: 0 }], workers: 1, receiveBufferBytes: 65536, answerSource: { blocks: [] },
       log: (line) => console.log(line), answererModule: ${JSON.stringify(new URL('./stand-in-answerer.ts', import.meta.url).href)} }
     for (const transport of ['dgram', 'auto']) {
       const serving = await startServing({ ...options, transport })
