@@ -25,6 +25,8 @@ export class Resolved {
   ttl = -1
   /** It comes out of the cache. */
   isCached = false
+  /** Out of an entry that had run out: nothing better could be had in time. */
+  isStale = false
   rcode = 0
   /** '' = nothing to say. */
   error = ''
@@ -173,15 +175,9 @@ export class BlockResolution {
       this.#end(pending)
       return
     }
-    const resolved = this.#resolved
-    if (outcome.kind === 'failure') {
-      resolved.words = null
-      resolved.rcode = outcome.rcode
-      resolved.error = outcome.error
-    } else {
-      this.#fill(outcome.answer, this.#store(query, packet, outcome.answer))
-    }
-    this.#end(pending, resolved)
+    if (outcome.kind === 'failure') this.#fillFailure(outcome.rcode, outcome.error)
+    else this.#fill(outcome.answer, this.#store(query, packet, outcome.answer))
+    this.#end(pending, this.#resolved)
   }
 
   /** `next`, `next_on_nodata`: hands over to the next `forward` of the block, if there is one for the name. */
@@ -262,6 +258,7 @@ export class BlockResolution {
     const ref = stage.lookStale(cache, query, packet, 0)
     if (ref !== 0) {
       this.#fillCached(cache, ref, serveStale.ttl)
+      this.#resolved.isStale = true
       this.#release(pending, this.#resolved)
     }
     stage.endBatch()
@@ -275,6 +272,7 @@ export class BlockResolution {
     resolved.ref = cache.form(ref)
     resolved.ttl = ttl
     resolved.isCached = true
+    resolved.isStale = false
     resolved.rcode = NOERROR
     resolved.error = ''
   }
@@ -286,16 +284,23 @@ export class BlockResolution {
     resolved.ref = 0
     resolved.ttl = ttl
     resolved.isCached = false
+    resolved.isStale = false
     resolved.rcode = answer.rcode
     resolved.error = ''
   }
 
-  #fail(rcode: number, error: string, done: Done): void {
+  #fillFailure(rcode: number, error: string): void {
     const resolved = this.#resolved
     resolved.words = null
+    resolved.isCached = false
+    resolved.isStale = false
     resolved.rcode = rcode
     resolved.error = error
-    done(resolved)
+  }
+
+  #fail(rcode: number, error: string, done: Done): void {
+    this.#fillFailure(rcode, error)
+    done(this.#resolved)
   }
 
   /** Answers who waits; the question goes on. */
