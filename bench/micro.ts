@@ -9,8 +9,13 @@ import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import dnsPacket, { type RecordType } from 'dns-packet'
 import { Bench, type FnOptions } from 'tinybench'
+import { encodeMessage, type ResourceRecord } from '../src/dns/message.ts'
 import { Query, readKey, readQuery } from '../src/dns/question.ts'
+import { parseRecord } from '../src/dns/record-text.ts'
+import { beginResponse, NOERROR, NXDOMAIN, Response } from '../src/dns/response.ts'
 import { ZoneTable } from '../src/dns/zone-table.ts'
+import { ReadyAnswer, readReply } from '../src/forward/ready-answer.ts'
+import { appendReady } from '../src/forward/ready-form.ts'
 import { createRegion, rootTrie } from '../src/index/layout.ts'
 import { find, findAll } from '../src/index/lookup.ts'
 import { holdNewest } from '../src/index/reader.ts'
@@ -247,6 +252,51 @@ addAnswer('PTR', new Slots(reverseName, 'PTR'), [0, 1, false])
 addAnswer('TXT', new Slots(() => 'dns-version.cluster.local', 'TXT'), [0, 1, false])
 addAnswer('headless, 100 addresses, truncated', new Slots(largeName, 'A'), [0, 29, true])
 addAnswer('headless, 100 addresses, 1232 octets', new Slots(largeName, 'A', 1232), [0, 73, true])
+
+// ---- replies of upstreams: made ready once a cache miss, copied behind the question at each hit ----
+
+const address = (owner: string, i: number): string => `${owner} 60 A 10.0.0.${i}`
+const ALIAS = 'www.example.com.edge.example.net.'
+const replies: [name: string, rcode: number, answer: string[], authority: string[]][] = [
+  ['1 address', NOERROR, [address('www.example.com.', 1)], []],
+  ['4 addresses', NOERROR, [1, 2, 3, 4].map((i) => address('www.example.com.', i)), []],
+  ['CNAME and 2 addresses', NOERROR, [`www.example.com. 60 CNAME ${ALIAS}`, address(ALIAS, 1), address(ALIAS, 2)], []],
+  ['NXDOMAIN', NXDOMAIN, [], ['example.com. 300 SOA ns.icann.org. noc.dns.icann.org. 1 7200 3600 1209600 3600']],
+]
+for (const [name, rcode, answer, authority] of replies) {
+  const question = { name: 'www.example.com.', type: 1, class: 1 }
+  const records = (lines: string[]): ResourceRecord[] =>
+    lines.map((line) => parseRecord(line, { origin: '.', ttl: 60, class: 1 }))
+  const sections = { answer: records(answer), authority: records(authority), additional: [] }
+  const flags = {
+    response: true,
+    authoritative: false,
+    truncated: false,
+    authenticData: false,
+    checkingDisabled: false,
+  }
+  const edns = { version: 0, udpSize: 1232, dnssecOk: false, options: [] }
+  const recursion = { recursionDesired: true, recursionAvailable: true }
+  const message = new Uint8Array(1232)
+  const reply = { id: 1, opcode: 0, ...flags, ...recursion, rcode, question, ...sections, edns }
+  const length = encodeMessage(reply, message, 0, message.length)
+  const ready = new ReadyAnswer()
+  add(`reply: read, ${name}`, BATCH, () => {
+    for (let i = 0; i < BATCH; i++) if (readReply(ready, message, 0, length, 1)) sink += ready.ttl
+  })
+  const form = new ReadyAnswer()
+  if (!readReply(form, message, 0, length, 1)) throw new Error(`${name} is malformed`)
+  const slots = new Slots(() => 'www.Example.COM', 'A', 1232)
+  const response = new Response()
+  const query = new Query()
+  readQuery(query, slots.octets, 0, slots.lengths[0])
+  add(`reply: append, ${name}`, BATCH, () => {
+    for (let i = 0; i < BATCH; i++) {
+      beginResponse(response, query, i * SLOT, 1232)
+      sink += appendReady(response, slots.octets, form.words, form.octets, 0, 30)
+    }
+  })
+}
 
 /** Publishes `states` in turn; only the publication itself counts, not finding out what differs. */
 function addPublish(name: string, states: readonly ClusterObjects[]): void {

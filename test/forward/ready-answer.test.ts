@@ -30,7 +30,7 @@ import { judge, type PlainRecord, type PlainReply, plainReply } from './ready-or
 const SEED = Number(process.env.PEREGRINE_SEED ?? Date.now() % 2 ** 31)
 console.log(`# seed ${SEED}`)
 const KINDS = ['SUCCESS', 'DENIAL', 'FAILURE', 'UNCACHEABLE'] as const
-const { A, CNAME, SRV, SOA, TXT, NSEC, OPT, DNAME, RRSIG } = TYPES
+const { A, CNAME, SRV, SOA, TXT, NXT, NSEC, OPT, DNAME, RRSIG } = TYPES
 const into = new ReadyAnswer()
 
 test('kinds are numbers that others store', () => {
@@ -232,6 +232,14 @@ const rr = (type: number, length: number, recordClass = 1): number[] => [
   length,
 ]
 const BEHIND = 12 + 11 + 4 // first octet behind that question
+/** Labels of 192 + `length` octets. */
+const long = (length: number): number[] => [
+  ...Array(3)
+    .fill([63, ...Array(63).fill(97)])
+    .flat(),
+  length - 1,
+  ...Array(length - 1).fill(98),
+]
 const wellFormed: [string, Uint8Array][] = [
   ['trailing garbage', reply([1, 0, 0], W, rr(A, 4), [1, 2, 3, 4], [9, 9, 9])],
   ['RDATA of an unknown type may be anything', reply([1, 0, 0], W, rr(65280, 3), [192, 255, 64])],
@@ -239,6 +247,7 @@ const wellFormed: [string, Uint8Array][] = [
   ['a pointer to a pointer', reply([1, 0, 0], W, rr(CNAME, 2), [0xc0, BEHIND])],
   ['a compressed target of SRV (RFC 2052 allowed it)', reply([1, 0, 0], W, rr(SRV, 8), [0, 1, 0, 2, 0, 3, 0xc0, 14])],
   ['an owner that points to a root octet', reply([1, 0, 0], [0xc0, 22], rr(A, 4), [1, 2, 3, 4])],
+  ['a name of 255 octets', reply([1, 0, 0], long(52), W, rr(A, 4), [1, 2, 3, 4])],
   ['OPT in front of other additional records', reply([0, 0, 2], [0], rr(OPT, 0), W, rr(A, 4), [1, 2, 3, 4])],
 ]
 const malformed: [string, Uint8Array][] = [
@@ -261,19 +270,7 @@ const malformed: [string, Uint8Array][] = [
   ['labels and a pointer to them', reply([1, 0, 0], [1, 97, 0xc0, BEHIND], rr(A, 4), [1, 2, 3, 4])],
   ['a label of type 10', reply([1, 0, 0], [0x80, 12], rr(A, 4), [1, 2, 3, 4])],
   ['a label of type 01', reply([1, 0, 0], [0x41, 12], rr(A, 4), [1, 2, 3, 4])],
-  [
-    'a name of 256 octets',
-    reply(
-      [1, 0, 0],
-      Array(10)
-        .fill([24, ...Array(24).fill(97)])
-        .flat()
-        .slice(0, 245),
-      W,
-      rr(A, 4),
-      [1, 2, 3, 4],
-    ),
-  ],
+  ['a name of 256 octets', reply([1, 0, 0], long(53), W, rr(A, 4), [1, 2, 3, 4])],
   ['A of three octets', reply([1, 0, 0], W, rr(A, 3), [1, 2, 3])],
   ['A of five octets', reply([1, 0, 0], W, rr(A, 5), [1, 2, 3, 4, 5])],
   ['AAAA of four octets', reply([1, 0, 0], W, rr(28, 4), [1, 2, 3, 4])],
@@ -281,6 +278,11 @@ const malformed: [string, Uint8Array][] = [
   ['octets behind the target of a CNAME', reply([1, 0, 0], W, rr(CNAME, 3), [0xc0, 14, 0])],
   ['a target that runs out of its RDATA', reply([1, 0, 0], W, rr(CNAME, 1), 'x.')],
   ['a pointer that runs out of its RDATA', reply([1, 0, 0], W, rr(CNAME, 1), [0xc0, 14])],
+  ['the same where anything may follow', reply([1, 0, 0], W, rr(NXT, 1), [0xc0, 14])],
+  [
+    'a label that reaches the end of the message',
+    reply([2, 0, 0], W, rr(TXT, 1), [16], [0xc0, BEHIND + 12], rr(A, 4), [1, 2, 3, 4]),
+  ],
   ['SOA without its numbers', reply([0, 1, 0], W, rr(SOA, 21), [0, 0], Array(19).fill(0))],
   ['SOA with more of them', reply([0, 1, 0], W, rr(SOA, 23), [0, 0], Array(21).fill(0))],
   ['SRV without target', reply([1, 0, 0], W, rr(SRV, 6), [0, 1, 0, 2, 0, 3])],
@@ -296,6 +298,9 @@ test('well-formed, if odd', () => {
 })
 test('malformed', () => {
   for (const [name, message] of malformed) {
+    const inZeros = new Uint8Array(message.length + 9)
+    inZeros.set(message)
+    assert.equal(readReply(into, inZeros, 0, message.length, A), false, name)
     assert.equal(readReply(into, message, 0, message.length, A), false, name)
     assert.equal(plainReply(message), null, `${name}, by the plain reader`)
   }
@@ -525,6 +530,29 @@ test('every truncation of replies with everything in them', () => {
     const message = encodeReply(sample)
     for (let length = 0; length <= message.length; length++)
       compare(message.slice(0, length), sample.question.type, `${length}`)
+  }
+})
+
+test('messages of 64 KiB, with thousands of names', () => {
+  const draw = lots(SEED)
+  for (const compress of [0, 100, 60]) {
+    const name = (): string => `h${draw(3000)}.${'z'.repeat(draw(3))}n${draw(40)}.example.`
+    const records = Array.from({ length: 1400 }, (_, i) => {
+      const type = [CNAME, SRV, A, 2][draw(4)]
+      const rdata = type === SRV ? [[0, 1, 0, 2, 0, 3], name()] : type === A ? [[1, 2, 3, 4]] : [name()]
+      return { owner: i < 300 ? 'w.example.' : name(), type, class: 1, ttl: 1 + draw(99), rdata }
+    })
+    const sections = [records.slice(0, 500), records.slice(500, 900), records.slice(900)]
+    const question = { name: 'w.example.', type: A, class: 1 }
+    const message = encodeReply({
+      flags: 0x8180,
+      question,
+      sections,
+      garbage: [],
+      compress,
+      lots: [draw(100), draw(100), draw(100)],
+    })
+    assert.ok(message.length > 30_000 && compare(message, A) !== null)
   }
 })
 
