@@ -10,6 +10,7 @@ import { Inquiry, type InquiryContext, type UpstreamOutcome } from './inquiry.ts
 import { type Policy, policyOf } from './policy.ts'
 import { ReadyAnswer } from './ready-answer.ts'
 import { RetryBudget } from './retry-budget.ts'
+import { tlsParameters } from './tls-upstream.ts'
 import { Upstream } from './upstream.ts'
 import type { UpstreamQuery } from './upstream-query.ts'
 
@@ -40,7 +41,8 @@ export class Forwarder {
   /** @throws Error if certificates cannot be read */
   constructor(config: ForwardConfig, { counters, log }: ForwarderContext) {
     const times = this.#times
-    const upstreams = config.upstreams.map((each) => new Upstream(each, config, null, { counters, times, log }))
+    const tls = tlsParameters(config)
+    const upstreams = config.upstreams.map((at, i) => new Upstream(at, config, tls[i], { counters, times, log }))
     const { maxConnectAttempts } = config
     this.#upstreams = upstreams
     this.#policy = policyOf(config.policy, upstreams)

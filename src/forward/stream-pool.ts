@@ -36,9 +36,7 @@ export class StreamPool extends Timed implements ConnectionOwner {
   /** @returns whether the connection was there already */
   ask(exchange: Exchange, nowMs: number): boolean {
     const best = this.#best(nowMs)
-    const isThere =
-      best !== null &&
-      (best.waitingCount < WAITING_GOOD || this.#connections.size >= CONNECTIONS_MAX || !best.isConnected)
+    const isThere = best !== null && (best.waitingCount < WAITING_GOOD || this.#connections.size >= CONNECTIONS_MAX)
     const connection = isThere ? best : this.#open(nowMs)
     connection.ask(exchange, nowMs)
     return isThere

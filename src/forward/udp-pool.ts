@@ -66,7 +66,8 @@ export class UdpPool extends Timed {
   #open(place: number, nowMs: number): UdpSocket {
     const socket = new UdpSocket(this.#peer, nowMs, (each) => this.#all.delete(each))
     this.#places[place] = socket
-    this.#all.add(socket)
+    // One that could not be opened has said so already.
+    if (socket.isUsable) this.#all.add(socket)
     if (this.slot < 0) this.#times.set(this, monotonicMs() + this.#limits.expireMs)
     return socket
   }

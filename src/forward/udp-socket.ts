@@ -40,6 +40,8 @@ export class UdpSocket implements Carrier {
   #strangers = 0
   #isRetired = false
   #isClosed = false
+  /** What it was broken by. */
+  #error = ''
 
   /** @param closed  called once, when it is closed: retired with nothing waiting, burned, or broken */
   constructor(peer: Peer, nowMs: number, closed: (socket: UdpSocket) => void) {
@@ -84,6 +86,15 @@ export class UdpSocket implements Carrier {
     exchange.carrier = this
     this.#waiting.set(id, exchange)
     this.usedMs = nowMs
+    if (this.#isClosed) {
+      // It could not even be opened, which shows at once; an exchange fails later than it begins.
+      queueMicrotask(() => {
+        if (exchange.carrier !== this) return
+        this.#forget(exchange)
+        exchange.failed('network', this.#error)
+      })
+      return
+    }
     if (asked.size >= USES_MAX) this.retire()
     if (this.#unsent === null) this.#send(exchange)
     else this.#unsent.push(exchange)
@@ -114,6 +125,7 @@ export class UdpSocket implements Carrier {
     const waiting = [...this.#waiting.values()]
     for (const exchange of waiting) this.#forget(exchange)
     this.#isRetired = true
+    this.#error = error
     this.#close()
     for (const exchange of waiting) exchange.failed(reason, error)
   }
