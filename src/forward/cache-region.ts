@@ -26,7 +26,8 @@
 // An entry never changes once a bucket or another entry refers to it, but for its link and the words of use: a change is a new
 // entry in its place in the chain, put there by one atomic store. Memory is used again when every reader has passed, as in
 // index/reader.ts, whose protocol this is: a reader announces HOLD_ANY, then loads the epoch, then announces that; memory that was
-// retired before the epoch was counted up to E is reused when each reader has announced nothing, or E or later. So there is no
+// retired before the epoch was counted up to E is reused when each reader has announced nothing, or E or later. (The first announcement
+// is there for the atomic load behind it: on ARM, that keeps the plain loads of links from being done before any of this.) So there is no
 // torn read to be found out, and a hit has no second check to pay: a sequence number for each entry would need one by a
 // read-modify-write on a line that all workers share (bench/cache.ts has both).
 //

@@ -69,7 +69,8 @@ export class CacheWriter {
     this.#words = words
     this.#floats = floats
     const buckets = bucketLink(this.#region, 0)
-    words.fill(0, buckets, buckets + bucketCount)
+    // One by one: readers look at them meanwhile, and must not see half of a word.
+    for (let bucket = buckets; bucket < buckets + bucketCount; bucket++) words[bucket] = 0
     this.#segments = new Segments(this.#region)
     this.#slots = [new Slots(words, capacities[SUCCESS]), new Slots(words, capacities[DENIAL])]
     writeEntryCount(words, SUCCESS, 0)
@@ -123,9 +124,9 @@ export class CacheWriter {
     const link = predecessor === 0 ? bucketLink(this.#region, hash) : this.#link
     this.#publish(at, size, slot, slots, link, predecessor)
     if (predecessor === 0) {
-      slots.eviction.add(slot, hash)
+      slots.eviction.add(slot, hash, size)
       writeEntryCount(words, kind, slots.count)
-    }
+    } else slots.eviction.resize(slot, size)
     writeOctets(words, this.#octets)
     return true
   }
@@ -177,18 +178,18 @@ export class CacheWriter {
       countEviction(this.#floats, chainKind)
       if (!this.#slots[kind].isFull) return true
     }
-    return this.#slots[kind].isFull && this.#evict(kind)
+    return this.#slots[kind].isFull && this.#evict(kind, false)
   }
 
   /** Evicts of the kind that takes more memory. */
   #evictLarger(): boolean {
     const [success, denial] = this.#slots
-    return this.#evict(success.words >= denial.words ? SUCCESS : DENIAL)
+    return this.#evict(success.words >= denial.words ? SUCCESS : DENIAL, true)
   }
 
-  #evict(kind: number): boolean {
+  #evict(kind: number, isBySize: boolean): boolean {
     const slots = this.#slots[kind]
-    const slot = slots.eviction.evict(slots)
+    const slot = slots.eviction.evict(slots, isBySize)
     if (slot === 0) return false
     this.#forget(kind, slot)
     countEviction(this.#floats, kind)

@@ -1,5 +1,5 @@
-// Which entry of a full cache makes room: S3-FIFO (Yang et al., SOSP 2023). New entries go into a small queue, a tenth of the
-// capacity; those that were used more than once by the time they reach its end move to the main queue, the others go, and only their
+// Which entry of a full cache makes room: S3-FIFO (Yang et al., SOSP 2023). New entries go into a small queue, a tenth of
+// all; those that were used more than once by the time they reach its end move to the main queue, the others go, and only their
 // hashes are remembered for a while: who comes back by then begins in the main queue. There, what was used gets another turn for each
 // use, three at most. So names that are asked once, a scan or an attack, pass through the small queue and drive out nothing.
 // The writer's own memory, in slots 1..capacity. Not here: what a slot stands for (cache-writer.ts).
@@ -33,11 +33,12 @@ export class Eviction {
   readonly #previous: Int32Array
   readonly #queue: Uint8Array
   readonly #hash: Int32Array
+  readonly #size: Int32Array
   readonly #smallEnds: number
   readonly #mainEnds: number
-  readonly #smallTarget: number
-  #smallCount = 0
-  #mainCount = 0
+  /** By queue. */
+  readonly #counts = new Int32Array(3)
+  readonly #sizes = new Int32Array(3)
   readonly #ghosts: Ghosts
 
   /** @param capacity  slots, 10 or more */
@@ -49,18 +50,25 @@ export class Eviction {
     this.#previous = new Int32Array(capacity + 3)
     this.#queue = new Uint8Array(capacity + 3)
     this.#hash = new Int32Array(capacity + 3)
+    this.#size = new Int32Array(capacity + 3)
     for (const ends of [this.#smallEnds, this.#mainEnds]) {
       this.#next[ends] = ends
       this.#previous[ends] = ends
     }
-    this.#smallTarget = Math.floor(capacity / SMALL_SHARE)
     this.#ghosts = new Ghosts(capacity)
   }
 
-  /** An entry with this hash is in the slot from now on. */
-  add(slot: number, hash: number): void {
+  /** An entry with this hash and of this size is in the slot from now on. */
+  add(slot: number, hash: number, size: number): void {
     this.#hash[slot] = hash
+    this.#size[slot] = size
     this.#append(slot, this.#ghosts.take(hash) ? MAIN : SMALL)
+  }
+
+  /** The entry in the slot has another size from now on. */
+  resize(slot: number, size: number): void {
+    this.#sizes[this.#queue[slot]] += size - this.#size[slot]
+    this.#size[slot] = size
   }
 
   /** The slot is empty from now on. */
@@ -69,10 +77,16 @@ export class Eviction {
     this.#queue[slot] = NOWHERE
   }
 
-  /** Takes out the entry that is to go. @returns its slot; 0 if there is none */
-  evict(residents: Residents): number {
+  /**
+   * Takes out the entry that is to go.
+   * @param isBySize  room for sizes is wanted: the share of the small queue is one of all sizes then, else of all entries. A few long
+   *   entries that nobody asks for again would otherwise drive out many short ones
+   * @returns its slot; 0 if there is none
+   */
+  evict(residents: Residents, isBySize: boolean): number {
     for (let turn = 0; ; turn++) {
-      const isSmall = this.#smallCount > this.#smallTarget || this.#mainCount === 0
+      const amounts = isBySize ? this.#sizes : this.#counts
+      const isSmall = amounts[SMALL] * (SMALL_SHARE - 1) > amounts[MAIN]
       const slot = this.#next[isSmall ? this.#smallEnds : this.#mainEnds]
       if (slot > this.capacity) return 0
       const uses = residents.uses(slot)
@@ -98,8 +112,8 @@ export class Eviction {
     this.#next[slot] = ends
     this.#previous[ends] = slot
     this.#queue[slot] = queue
-    if (queue === SMALL) this.#smallCount++
-    else this.#mainCount++
+    this.#counts[queue]++
+    this.#sizes[queue] += this.#size[slot]
   }
 
   #unlink(slot: number): void {
@@ -107,8 +121,9 @@ export class Eviction {
     const previous = this.#previous[slot]
     this.#next[previous] = next
     this.#previous[next] = previous
-    if (this.#queue[slot] === SMALL) this.#smallCount--
-    else this.#mainCount--
+    const queue = this.#queue[slot]
+    this.#counts[queue]--
+    this.#sizes[queue] -= this.#size[slot]
   }
 }
 

@@ -2,9 +2,12 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { readCacheFigures } from '../../src/forward/cache-region.ts'
+import { CacheReader } from '../../src/forward/cache-reader.ts'
+import { createCache, readCacheFigures } from '../../src/forward/cache-region.ts'
+import { CacheWriter } from '../../src/forward/cache-writer.ts'
 import { Eviction, type Residents } from '../../src/forward/eviction.ts'
-import { generator } from './cache-content.ts'
+import { SUCCESS } from '../../src/forward/ready-answer.ts'
+import { CLASS_IN, ContentWriter, findVersions, generator, questionOf } from './cache-content.ts'
 import { hitRate, LruCache, OurCache, RandomCache, type TraceShape, trace } from './cache-traces.ts'
 
 const SEED = 20260201
@@ -65,30 +68,64 @@ class Uses implements Residents {
 test('slots go in the order in which they came', () => {
   const eviction = new Eviction(20)
   const uses = new Uses()
-  for (let slot = 1; slot <= 20; slot++) eviction.add(slot, slot)
+  for (let slot = 1; slot <= 20; slot++) eviction.add(slot, slot, 1)
   eviction.remove(2)
   assert.deepEqual(
-    Array.from({ length: 19 }, () => eviction.evict(uses)),
+    Array.from({ length: 19 }, () => eviction.evict(uses, false)),
     [1, ...Array.from({ length: 18 }, (_, i) => i + 3)],
   )
-  assert.equal(eviction.evict(uses), 0, 'there is none left')
+  assert.equal(eviction.evict(uses, false), 0, 'there is none left')
 })
 
 test('two uses keep a slot, each further turn costs one, and who comes back stays longer', () => {
   const eviction = new Eviction(20)
   const uses = new Uses()
-  for (let slot = 1; slot <= 6; slot++) eviction.add(slot, slot)
+  const evict = (): number => eviction.evict(uses, false)
+  for (let slot = 1; slot <= 6; slot++) eviction.add(slot, slot, 1)
   uses.counts.set(1, 1).set(2, 2).set(3, 3)
-  assert.deepEqual([eviction.evict(uses), eviction.evict(uses)], [1, 4], 'one use is not enough')
+  assert.deepEqual([evict(), evict()], [1, 4], 'one use is not enough')
   assert.equal(uses.counts.get(2), 0, 'uses count anew in the main queue')
   uses.counts.set(2, 1)
-  // A seventh that went lately, under another slot: it begins in the main queue, behind 2 and 3.
-  eviction.add(7, 4)
-  // Two are left in the small queue, which may hold that many of 20: the main queue's turn.
-  assert.equal(eviction.evict(uses), 3)
-  assert.equal(uses.counts.get(2), 0)
-  assert.deepEqual([eviction.evict(uses), eviction.evict(uses)], [7, 2])
-  assert.deepEqual([eviction.evict(uses), eviction.evict(uses), eviction.evict(uses)], [5, 6, 0])
+  // Number 4 comes back, in another slot: it begins in the main queue, behind 2 and 3.
+  eviction.add(7, 4, 1)
+  assert.deepEqual([evict(), evict()], [5, 6], 'a tenth of all, that is none, may be in the small queue')
+  assert.deepEqual([evict(), evict(), evict(), evict()], [3, 7, 2, 0])
+})
+
+test('which queue gives is a matter of sizes when room is short', () => {
+  const uses = new Uses()
+  // 1 is gone then, 2 to 87 are in the main queue, 88 to 96 in the small one.
+  const fill = (): Eviction => {
+    const eviction = new Eviction(100)
+    for (let slot = 1; slot <= 96; slot++) {
+      eviction.add(slot, slot, 1)
+      uses.counts.set(slot, 3)
+    }
+    assert.equal(eviction.evict(uses, false), 1)
+    for (let slot = 1; slot <= 96; slot++) uses.counts.set(slot, 0)
+    return eviction
+  }
+  assert.equal(fill().evict(uses, true), 2)
+  const eviction = fill()
+  eviction.resize(88, 20)
+  assert.equal(eviction.evict(uses, false), 2)
+  assert.equal(eviction.evict(uses, true), 88)
+  assert.equal(eviction.evict(uses, true), 3)
+})
+
+test('a few long entries do not drive out many short ones', () => {
+  const region = createCache({ success: 5000, denial: 0, octets: 2 ** 21 }, 1)
+  const content = new ContentWriter(new CacheWriter(region))
+  const reader = new CacheReader(region, 0)
+  const short = Array.from({ length: 1000 }, (_, number) => questionOf(number))
+  for (const question of short) content.put(question, SUCCESS, 1, 40)
+  for (let round = 0; round < 3; round++) {
+    for (const { key, type, bits } of short) if (reader.find(key, type, CLASS_IN, bits)) reader.hit(reader.success)
+  }
+  for (let number = 1000; number < 3000; number++) assert.ok(content.put(questionOf(number), SUCCESS, 1, 16_000))
+  const left = short.filter((question) => findVersions(reader, question)[0] === 1).length
+  assert.ok(left >= 990, `${left} of 1000 are left`)
+  assert.ok(readCacheFigures(region).evictions.success > 1900)
 })
 
 test('when everything is in use, something goes all the same, and soon', () => {
@@ -96,12 +133,12 @@ test('when everything is in use, something goes all the same, and soon', () => {
   const uses = new Uses()
   uses.setUses = () => {}
   for (let slot = 1; slot <= 10_000; slot++) {
-    eviction.add(slot, slot)
+    eviction.add(slot, slot, 1)
     uses.counts.set(slot, 3)
   }
   for (let i = 0; i < 1000; i++) {
     uses.asked = 0
-    assert.ok(eviction.evict(uses) > 0)
+    assert.ok(eviction.evict(uses, false) > 0)
     assert.ok(uses.asked < 300, `${uses.asked} were asked`)
   }
 })

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { keyHashStep } from '../../src/dns/key.ts'
 import { CacheReader } from '../../src/forward/cache-reader.ts'
 import {
   attachCache,
@@ -103,6 +104,33 @@ test('a hash that others have too does not make their questions one', () => {
   writer.put(second, TYPE_A, CLASS_IN, 0, SUCCESS, false, 30, 2, 1, form(2))
   assert.ok(reader.find(first, TYPE_A, CLASS_IN, 0))
   assert.equal(reader.words[reader.form(reader.success)], 1)
+})
+
+test('a question whose hash is made to be that of another is still another', () => {
+  const { writer, reader } = cacheOf()
+  const key = keyOf('first.example')
+  writer.put(key, TYPE_A, CLASS_IN, 0, SUCCESS, false, 30, 2, 1, form(1))
+  const forged = keyOf('first.example')
+  assert.equal(reader.find(forged, TYPE_A, CLASS_IN, 0), true)
+  // Bits are mixed in by exclusive or.
+  forged.hash = key.hash ^ 2
+  assert.equal(reader.find(forged, TYPE_A, CLASS_IN, 2), false)
+  // So is what a step of the hash makes of a word.
+  const scrambled = (word: number): number => keyHashStep(0, word)
+  const rotated = (word: number): number => {
+    const times5 = Math.imul((word - 0xe6546b64) | 0, 0xcccccccd) // a fifth, modulo 2^32
+    return (times5 >>> 13) | (times5 << 19)
+  }
+  const difference = (a: number, b: number): number => rotated(scrambled(a)) ^ rotated(scrambled(b))
+  const first = TYPE_A | (CLASS_IN << 16)
+  const other = 28 | (CLASS_IN << 16)
+  forged.hash = key.hash ^ difference(first, other)
+  assert.equal(keyHashStep(forged.hash, other), keyHashStep(key.hash, first), 'the forgery is good')
+  assert.equal(reader.find(forged, 28, CLASS_IN, 0), false)
+  // A longer name, of the same words.
+  forged.hash = key.hash
+  forged.meta = key.meta + 1
+  assert.equal(reader.find(forged, TYPE_A, CLASS_IN, 0), false)
 })
 
 test('names made to have one hash drive out each other, and make nothing slow', () => {
