@@ -8,6 +8,8 @@ export interface Ports {
   readonly other: number
   readonly metrics: number
   readonly health: number
+  /** 'IP:port' of what it forwards to. */
+  readonly upstream: string
 }
 
 const MANY = 300
@@ -26,7 +28,7 @@ www 60 IN A 192.0.2.2
  * Blocks of many kinds.
  * @param more  lines of the first block  @param last  another block
  */
-export function corefile({ main, other, metrics, health }: Ports, more = '', last = ''): string {
+export function corefile({ main, other, metrics, health, upstream }: Ports, more = '', last = ''): string {
   const many = Array.from({ length: MANY }, (_, i) => `10.9.${i >> 8}.${i & 255} many.test`).join('\n')
   const prometheus = `prometheus 127.0.0.1:${metrics}`
   return `
@@ -42,7 +44,7 @@ export function corefile({ main, other, metrics, health }: Ports, more = '', las
         fallthrough
       }
       ${prometheus}
-      forward . 127.0.0.1:9
+      forward . ${upstream}
       loadbalance
       ${more}
     }
@@ -155,9 +157,12 @@ export const ROWS: readonly Row[] = [
   ['gone.shop.svc.cluster.local.', 'AAAA', '.', 'kubernetes', 'NXDOMAIN', DNSSEC_OK],
   ['cluster.local.', 'AXFR', '.', '', 'REFUSED'],
   ['cluster.local.', 'IXFR', '.', '', 'REFUSED'],
-  // To be forwarded; so is any class where some block can forward.
-  ['www.example.', 'A', '.', '', 'REFUSED'],
-  ['www.example.', 'A', '.', '', 'REFUSED', { class: CLASS_CH }],
+  // Forwarded; so is any class where some block can forward.
+  ['www.example.', 'A', '.', 'forward', 'NOERROR'],
+  ['www.example.', 'A', '.', 'forward', 'NOERROR', DNSSEC_OK],
+  ['gone.example.', 'A', '.', 'forward', 'NXDOMAIN'],
+  ['refused.example.', 'A', '.', 'forward', 'REFUSED'],
+  ['refused.example.', 'A', '.', 'forward', 'REFUSED', { class: CLASS_CH }],
   // 12 octets of a header and 16 of each address: cut over UDP.
   ['many.test.', 'A', '.', 'hosts', 'NOERROR'],
   ['many.test.', 'A', '.', 'hosts', 'NOERROR', DNSSEC_OK],

@@ -10,6 +10,7 @@ import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { FAMILIES } from '../../src/admin/metric-families.ts'
 import { CorefileServer, WAIT_MS } from '../corefile/corefile-server.ts'
+import { a, type Behavior, LyingUpstream, replyTo } from '../forward/lying-upstream.ts'
 import { encodeHeader, encodeQuery, readResponse, typeNumber } from '../server/wire.ts'
 import { corefile, ROWS, type Row, ZONE } from './counted-corefile.ts'
 import { assertGrown, Exposition, type Labels } from './exposition.ts'
@@ -29,18 +30,20 @@ let metrics: number
 let health: number
 let ready: number
 let server: CorefileServer
+let upstream: LyingUpstream
 const tally = new Tally()
 /** Sent so far. */
 let datagrams = 0
 let nextId = 1
 
 function corefileOf(more = '', last = ''): string {
-  return corefile({ main, other, metrics, health }, more, last)
+  return corefile({ main, other, metrics, health, upstream: upstream.to }, more, last)
 }
 
 before(async () => {
   ;[main, other, metrics, health, ready] = await freePorts(5)
   const hook = `--import=${new URL('./worker-killer.ts', import.meta.url).href}`
+  upstream = await LyingUpstream.open(answers)
   server = await CorefileServer.start({
     text: corefileOf(),
     files: { 'db.zone.test': ZONE },
@@ -50,7 +53,22 @@ before(async () => {
   })
 })
 
-after(() => server?.kill())
+after(async () => {
+  server?.kill()
+  await upstream?.close()
+})
+
+/** What is above has an address, no such name, and refuses all else, in whatever class. */
+const answers: Behavior = (asked) => {
+  if (asked.name === 'www.example') asked.send(replyTo(asked, { answers: [a(asked.name, '192.0.2.1')] }))
+  else if (asked.name === 'gone.example') asked.send(replyTo(asked, { rcode: 3 }))
+  else {
+    const reply = Buffer.from(asked.message.subarray(0, 12 + asked.name.length + 2 + 4))
+    reply.writeUInt16BE(0x8185, 2)
+    reply.fill(0, 6, 12)
+    asked.send(reply)
+  }
+}
 
 async function scrape(): Promise<Exposition> {
   const { status, body } = await server.get('/metrics', metrics)
@@ -268,7 +286,7 @@ describe('metrics of a running server', { concurrency: false }, () => {
         await done
         const zone = hasMore ? 'extra.test.' : '.'
         await ask(
-          ['www.extra.test.', 'A', zone, hasMore ? 'whoami' : '', hasMore ? 'NOERROR' : 'REFUSED'],
+          ['www.extra.test.', 'A', zone, hasMore ? 'whoami' : 'forward', hasMore ? 'NOERROR' : 'REFUSED'],
           false,
           false,
         )
@@ -294,7 +312,7 @@ describe('metrics of a running server', { concurrency: false }, () => {
     server.signal('SIGUSR1')
     await server.line(/Corefile changed but reload failed: .*listen tcp/, mark)
     taken.close()
-    await ask(['www.more.test.', 'A', '.', '', 'REFUSED'], false, false)
+    await ask(['www.more.test.', 'A', '.', 'forward', 'REFUSED'], false, false)
     const page = await settled()
     assert.equal(page.value('coredns_reload_failed_total'), 1)
     assertGrown(last, page)
