@@ -12,6 +12,8 @@ export interface Carrier {
   drop(exchange: Exchange): void
   /** Both ends as Go writes them: `udp 10.0.0.1:4711->9.9.9.9:53`. */
   readonly ends: string
+  /** What is to be said when nothing came in time. */
+  readonly timeout: string
 }
 
 /** Why an exchange failed. */

@@ -7,7 +7,6 @@ import { monotonicMs } from './clock.ts'
 import { type DueTimes, Timed } from './due-times.ts'
 import { type Carrier, Exchange, type FailureReason } from './exchange.ts'
 import type { ForwardCounters } from './forward-counters.ts'
-import { readTimeout } from './network-errors.ts'
 import { randomBelow } from './random-octets.ts'
 import { MATCH, matchesQuestion, OTHER_CASE, OTHER_QUESTION, type ReadyAnswer, readReply } from './ready-answer.ts'
 import type { RetryBudget } from './retry-budget.ts'
@@ -53,8 +52,8 @@ class Attempt extends Exchange {
   readonly askedMs: number
   sends = 1
   resendMs = 0
-  /** Then it has failed; infinite until it is sent. */
-  endMs = Number.POSITIVE_INFINITY
+  /** Then it has failed. A connection has as much time to be made, and then the answer to come. */
+  endMs = 0
   /** There was a reply whose QNAME is in another letter case. */
   isOtherCase = false
   readonly #inquiry: Inquiry
@@ -138,10 +137,9 @@ export class Inquiry extends Timed {
 
   sent(attempt: Attempt): void {
     // Of UDP the time runs from the start: a socket is ready at once.
-    if (attempt.way === 'udp') return
-    const nowMs = monotonicMs()
-    attempt.endMs = nowMs + this.#context.config.readTimeoutMs
-    if (attempt === this.#current) this.#wait(attempt.endMs)
+    if (attempt.way === 'udp' || attempt !== this.#current) return
+    attempt.endMs = monotonicMs() + this.#context.config.readTimeoutMs
+    this.#wait(attempt.endMs)
   }
 
   override due(nowMs: number): void {
@@ -244,11 +242,9 @@ export class Inquiry extends Timed {
     const attempt = new Attempt(this, frame, upstream, way, hasOpt, nowMs)
     this.#retain(this.#current)
     this.#current = attempt
-    if (way === 'udp') {
-      attempt.endMs = nowMs + config.readTimeoutMs
-      attempt.resendMs = upstream.roundTrip.resendMs
-      this.#wait(Math.min(nowMs + attempt.resendMs, attempt.endMs))
-    } else this.#wait(this.#endMs)
+    attempt.endMs = nowMs + config.readTimeoutMs
+    attempt.resendMs = upstream.roundTrip.resendMs
+    this.#wait(way === 'udp' ? Math.min(nowMs + attempt.resendMs, attempt.endMs) : attempt.endMs)
     upstream.ask(attempt, way, nowMs)
   }
 
@@ -291,7 +287,7 @@ export class Inquiry extends Timed {
   }
 
   #timedOut(attempt: Attempt, nowMs: number): void {
-    this.#error = readTimeout(attempt.carrier?.ends ?? `udp ->${attempt.upstream.to}`)
+    if (attempt.carrier !== null) this.#error = attempt.carrier.timeout
     this.#hasFailed(attempt, nowMs)
     if (attempt.way === 'stream') attempt.carrier?.suspect(attempt.askedMs)
   }

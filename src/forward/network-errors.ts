@@ -24,8 +24,3 @@ export function errorText(error: Error): string {
   const { code } = error as NodeJS.ErrnoException
   return TEXTS[code ?? ''] ?? error.message
 }
-
-/** Nothing came in time. @param ends  of the carrier */
-export function readTimeout(ends: string): string {
-  return `read ${ends}: i/o timeout`
-}

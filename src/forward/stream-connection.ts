@@ -114,6 +114,10 @@ export class StreamConnection extends Timed implements Carrier {
     return `tcp ${own}->${this.#to}`
   }
 
+  get timeout(): string {
+    return this.#unsent === null ? `read ${this.ends}: i/o timeout` : `dial tcp ${this.#to}: i/o timeout`
+  }
+
   /** Asks; once it is connected if it is not yet. */
   ask(exchange: Exchange, nowMs: number): void {
     let id = random16()
@@ -162,7 +166,7 @@ export class StreamConnection extends Timed implements Carrier {
 
   /** The time to connect is over. (Its pool says when it has been unused for long enough.) */
   override due(): void {
-    if (this.#unsent !== null) this.fail('network', `dial tcp ${this.#to}: i/o timeout`)
+    if (this.#unsent !== null) this.fail('network', this.timeout)
   }
 
   get #to(): string {

@@ -76,6 +76,10 @@ export class UdpSocket implements Carrier {
     return `udp ${this.#own()}->${addressAndPort(host, port)}`
   }
 
+  get timeout(): string {
+    return `read ${this.ends}: i/o timeout`
+  }
+
   /** Asks, with an id that this socket has not asked with yet. */
   ask(exchange: Exchange, nowMs: number): void {
     const asked = this.#asked

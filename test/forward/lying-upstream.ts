@@ -3,7 +3,7 @@
 
 import { createSocket, type Socket as DatagramSocket, type RemoteInfo } from 'node:dgram'
 import { createServer, type Server, type Socket } from 'node:net'
-import { createServer as createTlsServer } from 'node:tls'
+import { createServer as createTlsServer, type TlsOptions } from 'node:tls'
 import { type Answer, AUTHENTIC_DATA, encode, RECURSION_AVAILABLE } from 'dns-packet'
 
 /** A query as it came, and ways to answer it. */
@@ -106,7 +106,7 @@ export class LyingUpstream {
   /** @param tls  speaks TLS alone over TCP, with this certificate */
   static async open(
     behavior: Behavior = honest,
-    { host = '127.0.0.1', port = 0, tls }: { host?: string; port?: number; tls?: { cert: string; key: string } } = {},
+    { host = '127.0.0.1', port = 0, tls }: { host?: string; port?: number; tls?: TlsOptions } = {},
   ): Promise<LyingUpstream> {
     for (let attempt = 1; ; attempt++) {
       const server = tls === undefined ? createServer() : createTlsServer(tls)
