@@ -2,10 +2,10 @@
 // of Grafana are filled in as it fills them in.
 
 /**
- * `data`: returns something while queries are asked. `later`: valid, but nothing yet; it needs forward or cache, and the day it returns
- * something its row says `data`. `never`: the panel stays empty here.
+ * `data`: returns something while queries are asked. `quiet`: valid, but nothing of that kind happens to the server of the test.
+ * `never`: the panel stays empty here.
  */
-export type Outcome = 'data' | 'later' | 'never'
+export type Outcome = 'data' | 'quiet' | 'never'
 
 const JOB = 'job="kube-dns"'
 const FORWARD = `${JOB},proxy_name="forward"`
@@ -111,32 +111,32 @@ export const PANELS: readonly (readonly [panel: string, query: string, outcome: 
   // Forward: the families without labels are there from the start.
   ['health checks all failed', `sum(rate(coredns_forward_healthcheck_broken_total{${JOB}}[5m]))`, 'data'],
   ['too many at once', `sum(rate(coredns_forward_max_concurrent_rejects_total{${JOB}}[5m]))`, 'data'],
-  ['forwarded', `sum(rate(coredns_proxy_request_duration_seconds_count{${FORWARD}}[5m])) by (to)`, 'later'],
-  ['RCODE of upstreams', `sum(rate(coredns_proxy_request_duration_seconds_count{${FORWARD}}[5m])) by (rcode)`, 'later'],
+  ['forwarded', `sum(rate(coredns_proxy_request_duration_seconds_count{${FORWARD}}[5m])) by (to)`, 'data'],
+  ['RCODE of upstreams', `sum(rate(coredns_proxy_request_duration_seconds_count{${FORWARD}}[5m])) by (rcode)`, 'data'],
   [
     'duration of forwarding',
     `histogram_quantile(0.99, sum(rate(coredns_proxy_request_duration_seconds_bucket{${FORWARD}}[5m])) by (to, le))`,
-    'later',
+    'data',
   ],
-  ['connections used again', `sum(rate(coredns_proxy_conn_cache_hits_total{${FORWARD}}[5m])) by (to, proto)`, 'later'],
-  ['connections made', `sum(rate(coredns_proxy_conn_cache_misses_total{${FORWARD}}[5m])) by (to, proto)`, 'later'],
-  ['forwarded (old name)', `sum(rate(coredns_forward_requests_total{${JOB}}[5m])) by (to)`, 'later'],
-  ['RCODE of upstreams (old name)', `sum(rate(coredns_forward_responses_total{${JOB}}[5m])) by (rcode)`, 'later'],
+  ['connections used again', `sum(rate(coredns_proxy_conn_cache_hits_total{${FORWARD}}[5m])) by (to, proto)`, 'data'],
+  ['connections made', `sum(rate(coredns_proxy_conn_cache_misses_total{${FORWARD}}[5m])) by (to, proto)`, 'data'],
+  ['forwarded (old name)', `sum(rate(coredns_forward_requests_total{${JOB}}[5m])) by (to)`, 'data'],
+  ['RCODE of upstreams (old name)', `sum(rate(coredns_forward_responses_total{${JOB}}[5m])) by (rcode)`, 'data'],
   [
     'duration of forwarding (old name)',
     `histogram_quantile(0.95, sum(rate(coredns_forward_request_duration_seconds_bucket{${JOB}}[5m])) by (to, le))`,
-    'later',
+    'data',
   ],
   // Cache.
-  ['entries', `sum(coredns_cache_entries{${JOB}}) by (type)`, 'later'],
-  ['hits', `sum(rate(coredns_cache_hits_total{${JOB}}[5m])) by (type)`, 'later'],
-  ['misses', `sum(rate(coredns_cache_misses_total{${JOB}}[5m]))`, 'later'],
+  ['entries', `sum(coredns_cache_entries{${JOB}}) by (type)`, 'data'],
+  ['hits', `sum(rate(coredns_cache_hits_total{${JOB}}[5m])) by (type)`, 'data'],
+  ['misses', `sum(rate(coredns_cache_misses_total{${JOB}}[5m]))`, 'data'],
   [
     'hit ratio',
     `sum(rate(coredns_cache_hits_total{${JOB}}[5m])) / sum(rate(coredns_cache_requests_total{${JOB}}[5m]))`,
-    'later',
+    'data',
   ],
-  ['prefetched', `sum(rate(coredns_cache_prefetch_total{${JOB}}[5m]))`, 'later'],
-  ['stale', `sum(rate(coredns_cache_served_stale_total{${JOB}}[5m]))`, 'later'],
-  ['evictions', `sum(rate(coredns_cache_evictions_total{${JOB}}[5m])) by (type)`, 'later'],
+  ['prefetched', `sum(rate(coredns_cache_prefetch_total{${JOB}}[5m]))`, 'data'],
+  ['stale', `sum(rate(coredns_cache_served_stale_total{${JOB}}[5m]))`, 'data'],
+  ['evictions', `sum(rate(coredns_cache_evictions_total{${JOB}}[5m])) by (type)`, 'quiet'],
 ]
