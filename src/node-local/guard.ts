@@ -10,6 +10,7 @@ import type { NodeLocalSettings } from './settings.ts'
 
 const SHELL = '/bin/sh'
 const MARK = 'PEREGRINE_NODE_GUARD'
+const ROUNDS_MAX = 3
 
 /**
  * Puts the guard in the place of this process, and this process below it: does not return where that can be done and is needed.
@@ -44,8 +45,13 @@ export function guardScript(settings: NodeLocalSettings): string {
     'while :; do wait "$server"; code=$?; kill -0 "$server" 2>/dev/null || break; done',
     "trap '' TERM HUP USR1 USR2 INT QUIT PIPE",
     'removed=0',
-    `away() { left=${COPIES_MAX}; while [ "$left" -gt 0 ] && "$@" >/dev/null 2>&1; do left=$((left - 1)) removed=1; done; }`,
-    ...removals(settings).map((removal) => `away ${removal}`),
+    `away() { left=${COPIES_MAX}; while [ "$left" -gt 0 ] && "$@" >/dev/null 2>&1; do left=$((left - 1)) removed=$((removed + 1)); done; }`,
+    // Again until nothing is found: a program that the server had started may have outlived it, and made one more rule.
+    `for round in ${Array.from({ length: ROUNDS_MAX }, (_, index) => index + 1).join(' ')}; do`,
+    '  before=$removed',
+    ...removals(settings).map((removal) => `  away ${removal}`),
+    '  [ "$removed" -eq "$before" ] && break',
+    'done',
     'if [ "$removed" -gt 0 ]; then',
     '  echo "[WARNING] node-cache: the server ended with code $code and left interface or rules behind; they are removed"',
     'fi',

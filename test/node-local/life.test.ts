@@ -5,8 +5,18 @@ import assert from 'node:assert/strict'
 import { createSocket } from 'node:dgram'
 import { readFileSync } from 'node:fs'
 import { after, before, test } from 'node:test'
-import { insideNamespace, missing } from '../server/namespace.ts'
-import { addressesOf, NodeCache, type NodeCacheOptions, ourRules, output, Pod, searchPath, until } from './node.ts'
+import { insideNamespace } from '../server/namespace.ts'
+import {
+  addressesOf,
+  filterLacking,
+  NodeCache,
+  type NodeCacheOptions,
+  ourRules,
+  output,
+  Pod,
+  searchPath,
+  until,
+} from './node.ts'
 import { UpstreamServer } from './upstream-server.ts'
 
 const LINK_LOCAL = '169.254.20.10'
@@ -49,7 +59,7 @@ function leadToCluster(operation: '-A' | '-D'): void {
 
 const timeoutMs = 240_000
 if (insideNamespace(import.meta.filename, { addresses: [`${UPSTREAM}/32`], programs: PROGRAMS, timeoutMs })) {
-  const lacking = filterLacking()
+  const lacking = filterLacking(PROGRAMS)
   const env = { PATH: '', KUBE_DNS_UPSTREAM_SERVICE_HOST: UPSTREAM }
   let cluster: UpstreamServer | undefined
   let pod: Pod
@@ -314,21 +324,6 @@ function expectedRules(address: string): string[] {
   ])
   const health = [`${to} -p tcp --dport 8080`, `${from} -p tcp --sport 8080`]
   return [...both, ...health.map((match) => `-A OUTPUT ${match} -j NOTRACK`)]
-}
-
-/** Why there can be no rules here; false if there can. */
-function filterLacking(): string | false {
-  const lacks = missing(PROGRAMS)
-  if (lacks !== false) return lacks
-  const match = ['-d', '192.0.2.1', '-p', 'udp', '--dport', '53', '-m', 'socket', '-m', 'comment', '--comment', 'x']
-  try {
-    for (const operation of ['-I', '-D'])
-      output('iptables', '-t', 'raw', operation, 'PREROUTING', ...match, '-j', 'NOTRACK')
-    output('iptables', '-t', 'nat', '-L')
-    return false
-  } catch (error) {
-    return `needs the packet filter: ${(error as Error).message.split('\n').at(-2)}`
-  }
 }
 
 function ipv6Lacking(): string | false {

@@ -9,6 +9,7 @@ import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { CorefileServer, WAIT_MS } from '../corefile/corefile-server.ts'
+import { missing } from '../server/namespace.ts'
 
 const RUN_MS = 20_000
 const POD_CLIENT = resolve(import.meta.dirname, 'pod-client.ts')
@@ -40,6 +41,21 @@ export function searchPath(say: (text: string) => void): string {
   writeFileSync(join(folder, 'ip'), script)
   chmodSync(join(folder, 'ip'), 0o755)
   return `${folder}:${PATH}`
+}
+
+/** Why there can be no rules here; false if there can. */
+export function filterLacking(programs: Readonly<Record<string, string>>): string | false {
+  const lacks = missing(programs)
+  if (lacks !== false) return lacks
+  const match = ['-d', '192.0.2.1', '-p', 'udp', '--dport', '53', '-m', 'socket', '-m', 'comment', '--comment', 'x']
+  try {
+    for (const operation of ['-I', '-D'])
+      output('iptables', '-t', 'raw', operation, 'PREROUTING', ...match, '-j', 'NOTRACK')
+    output('iptables', '-t', 'nat', '-L')
+    return false
+  } catch (error) {
+    return `needs the packet filter: ${(error as Error).message.split('\n').at(-2)}`
+  }
 }
 
 /** Rules of one of our comments, without their table, in the words of iptables-save. */
