@@ -71,3 +71,35 @@ export abstract class Exchange {
   /** Its carrier has given up, and forgotten it. @param error  as Go says it */
   abstract failed(reason: FailureReason, error: string): void
 }
+
+/** What cannot be sent at all: exchanges fail there, but not before who began them has returned. */
+export class Nowhere implements Carrier {
+  readonly ends: string
+  readonly timeout: string
+  readonly #reason: FailureReason
+  readonly #error: string
+
+  constructor(ends: string, reason: FailureReason, error: string) {
+    this.ends = ends
+    this.timeout = error
+    this.#reason = reason
+    this.#error = error
+  }
+
+  ask(exchange: Exchange): void {
+    exchange.carrier = this
+    queueMicrotask(() => {
+      if (exchange.carrier !== this) return
+      exchange.carrier = null
+      exchange.failed(this.#reason, this.#error)
+    })
+  }
+
+  resend(): void {}
+
+  suspect(): void {}
+
+  drop(exchange: Exchange): void {
+    exchange.carrier = null
+  }
+}

@@ -288,25 +288,26 @@ export class Inquiry extends Timed {
 
   #timedOut(attempt: Attempt, nowMs: number): void {
     if (attempt.carrier !== null) this.#error = attempt.carrier.timeout
-    this.#hasFailed(attempt, nowMs)
+    attempt.upstream.health.suspect(nowMs)
+    this.#hasFailed(attempt)
     if (attempt.way === 'stream') attempt.carrier?.suspect(attempt.askedMs)
   }
 
   #unusable(attempt: Attempt, what: string, carrier: Carrier, nowMs: number): void {
     if (attempt !== this.#current) return
     this.#error = `read ${carrier.ends}: ${what}`
+    attempt.upstream.health.suspect(nowMs)
     this.#fail(attempt, nowMs)
   }
 
-  #hasFailed(attempt: Attempt, nowMs: number): void {
-    attempt.upstream.health.suspect(nowMs)
+  #hasFailed(attempt: Attempt): void {
     this.#failures++
     this.#retain(attempt)
     this.#current = null
   }
 
   #fail(attempt: Attempt, nowMs: number): void {
-    this.#hasFailed(attempt, nowMs)
+    this.#hasFailed(attempt)
     this.#tryAnother(nowMs)
   }
 

@@ -1,13 +1,16 @@
 // The TCP or TLS connections to one upstream. The one with the fewest queries under way is taken; while all have several, more are opened: many servers
 // answer the queries of one connection one after the other.
 
+import { addressAndPort } from '../io/addresses.ts'
 import { type DueTimes, Timed } from './due-times.ts'
-import type { Exchange } from './exchange.ts'
+import { type Exchange, Nowhere } from './exchange.ts'
 import { type ConnectionOwner, StreamConnection, type TlsParameters } from './stream-connection.ts'
 import type { PoolLimits } from './udp-pool.ts'
 import type { Peer } from './udp-socket.ts'
 
 const CONNECTIONS_MAX = 16
+/** That take no more, and wait for answers still. */
+const RETIRED_MAX = 48
 /** Queries under way on each, then another connection is opened. */
 const WAITING_GOOD = 8
 const DIAL_MIN_MS = 1000
@@ -23,6 +26,7 @@ export class StreamPool extends Timed implements ConnectionOwner {
   readonly #connections = new Set<StreamConnection>()
   /** Also those that take no more and wait for answers still. */
   readonly #all = new Set<StreamConnection>()
+  readonly #full: Nowhere
   #dialMs = DIAL_MAX_MS / 2
 
   constructor(peer: Peer, tls: TlsParameters | null, limits: PoolLimits, times: DueTimes) {
@@ -31,12 +35,18 @@ export class StreamPool extends Timed implements ConnectionOwner {
     this.#tls = tls
     this.#limits = limits
     this.#times = times
+    const to = addressAndPort(peer.host, peer.port)
+    this.#full = new Nowhere(`tcp ->${to}`, 'full', `dial tcp ${to}: too many queries under way`)
   }
 
   /** @returns whether the connection was there already */
   ask(exchange: Exchange, nowMs: number): boolean {
     const best = this.#best(nowMs)
     const isThere = best !== null && (best.waitingCount < WAITING_GOOD || this.#connections.size >= CONNECTIONS_MAX)
+    if (!isThere && this.#all.size >= CONNECTIONS_MAX + RETIRED_MAX) {
+      this.#full.ask(exchange)
+      return true
+    }
     const connection = isThere ? best : this.#open(nowMs)
     connection.ask(exchange, nowMs)
     return isThere

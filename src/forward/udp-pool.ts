@@ -1,13 +1,16 @@
 // The datagram sockets for one upstream. A query takes one of sixteen places by lot, and with it a port; an empty place gets a new socket.
 // While there are few queries nearly each has a port of its own; under load opening them costs next to nothing.
 
+import { addressAndPort } from '../io/addresses.ts'
 import { monotonicMs } from './clock.ts'
 import { type DueTimes, Timed } from './due-times.ts'
-import type { Exchange } from './exchange.ts'
+import { type Exchange, Nowhere } from './exchange.ts'
 import { randomBelow } from './random-octets.ts'
 import { type Peer, UdpSocket } from './udp-socket.ts'
 
 const PLACES = 16
+/** With those that take no more and wait for answers: 32,768 queries under way. */
+const SOCKETS_MAX = 64
 
 /** What an upstream's sockets and connections are opened by. */
 export interface PoolLimits {
@@ -27,11 +30,15 @@ export class UdpPool extends Timed {
   /** Also those that take no more and wait for answers still. */
   readonly #all = new Set<UdpSocket>()
 
+  readonly #full: Nowhere
+
   constructor(peer: Peer, limits: PoolLimits, times: DueTimes) {
     super()
     this.#peer = peer
     this.#limits = limits
     this.#times = times
+    const to = addressAndPort(peer.host, peer.port)
+    this.#full = new Nowhere(`udp ->${to}`, 'full', `dial udp ${to}: too many queries under way`)
   }
 
   /** @returns whether the socket was there already */
@@ -39,6 +46,10 @@ export class UdpPool extends Timed {
     const place = randomBelow(PLACES)
     const there = this.#places[place]
     const isThere = there?.isUsable === true
+    if (!isThere && this.#all.size >= SOCKETS_MAX) {
+      this.#full.ask(exchange)
+      return true
+    }
     const socket = isThere ? there : this.#open(place, nowMs)
     socket.ask(exchange, nowMs)
     return isThere

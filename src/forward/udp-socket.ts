@@ -3,7 +3,7 @@
 
 import { createSocket, type Socket } from 'node:dgram'
 import { addressAndPort } from '../io/addresses.ts'
-import type { Carrier, Exchange, FailureReason } from './exchange.ts'
+import { type Carrier, type Exchange, type FailureReason, Nowhere } from './exchange.ts'
 import { errorText } from './network-errors.ts'
 import { random16 } from './random-octets.ts'
 import { HEADER_LENGTH } from './upstream-query.ts'
@@ -82,6 +82,11 @@ export class UdpSocket implements Carrier {
 
   /** Asks, with an id that this socket has not asked with yet. */
   ask(exchange: Exchange, nowMs: number): void {
+    if (this.#isClosed) {
+      // It could not even be opened, which shows at once.
+      new Nowhere(`udp ->${addressAndPort(this.#peer.host, this.#peer.port)}`, 'network', this.#error).ask(exchange)
+      return
+    }
     const asked = this.#asked
     let id = random16()
     while (asked.has(id)) id = random16()
@@ -90,15 +95,6 @@ export class UdpSocket implements Carrier {
     exchange.carrier = this
     this.#waiting.set(id, exchange)
     this.usedMs = nowMs
-    if (this.#isClosed) {
-      // It could not even be opened, which shows at once; an exchange fails later than it begins.
-      queueMicrotask(() => {
-        if (exchange.carrier !== this) return
-        this.#forget(exchange)
-        exchange.failed('network', this.#error)
-      })
-      return
-    }
     if (asked.size >= USES_MAX) this.retire()
     if (this.#unsent === null) this.#send(exchange)
     else this.#unsent.push(exchange)
