@@ -238,6 +238,7 @@ describe('metrics of forward and cache', { concurrency: false }, () => {
   })
 
   test('a reload takes nothing back, and the cache is kept if nothing about it has changed', async () => {
+    const evictions = (of: Exposition): number => cached(of, 'evictions_total', { type: 'success' })
     await ask('kept.example')
     const first = await page()
     const mark = server.mark
@@ -245,6 +246,7 @@ describe('metrics of forward and cache', { concurrency: false }, () => {
     await server.line(/Reloading complete/, mark)
     const second = await page()
     assertGrown(first, second)
+    assert.equal(evictions(second), evictions(first))
     const grown = await growth(async () => assert.equal(await ask('kept.example'), '192.0.2.1'), MEASURES)
     assert.equal(grown.success, 1)
     const again = server.mark
@@ -253,6 +255,7 @@ describe('metrics of forward and cache', { concurrency: false }, () => {
     await server.line(/Reloading complete/, again)
     const third = await page()
     assertGrown(second, third)
+    assert.equal(evictions(third), evictions(first))
     assert.equal(cached(third, 'entries', { type: 'success' }), 0)
     const renewed = await growth(async () => assert.equal(await ask('kept.example'), '192.0.2.1'), MEASURES)
     assert.equal(renewed.misses, 1)
