@@ -5,10 +5,10 @@
 // Header, words
 //   +0 head of the waiting ring, slots ever handed over   worker     +16 its tail, slots ever taken   resolver
 //   +32 head of the ring that comes back                  resolver   +48 its tail                     worker
-// then both rings (a word a slot), then the slots.
+// then both rings (a word a slot), the states of all slots (a word each), then the slots: what was never used is never touched.
 //
+// States   OWNED: the worker's   WAITING: in the ring   TAKEN: the resolver's   RETURNED: in the ring that comes back
 // Slot
-//   +0 state   OWNED: the worker's   WAITING: in the ring   TAKEN: the resolver's   RETURNED: in the ring that comes back
 //   +1 times that a resolver died over it   +2 kind   +3 listener   +4 route   +5 generation of the source they are numbers of
 //   +6 descriptor of the socket to answer on   +7 octets of the message | octets of the socket address << 16   +8 octets of the control message
 //   +9 octets of the query as it came
@@ -34,13 +34,14 @@ const TAIL = 16
 const FREE_HEAD = 32
 const FREE_TAIL = 48
 const RINGS = 64
+/** Words a slot in front of the slots: two rings and the states. */
+const SLOT_TABLES = 3
 
 const OWNED = 0
 const WAITING = 1
 const TAKEN = 2
 const RETURNED = 3
 
-const STATE = 0
 const DEATHS = 1
 const KIND = 2
 const LISTENER = 3
@@ -85,7 +86,7 @@ export async function asleep(bell: Int32Array<SharedArrayBuffer>, isEmpty: () =>
 
 /** Memory for a table; zeroed: every slot is the worker's. */
 export function createMissTable(slots = MISS_SLOTS): SharedArrayBuffer {
-  return new SharedArrayBuffer((RINGS + 2 * slots + slots * SLOT_WORDS) * 4)
+  return new SharedArrayBuffer((RINGS + SLOT_TABLES * slots + slots * SLOT_WORDS) * 4)
 }
 
 /** What both sides know. */
@@ -101,13 +102,18 @@ class MissTable {
     this.words = new Int32Array(memory)
     this.octets = new Uint8Array(memory)
     this.began = new Float64Array(memory)
-    this.slots = (this.words.length - RINGS) / (2 + SLOT_WORDS)
+    this.slots = (this.words.length - RINGS) / (SLOT_TABLES + SLOT_WORDS)
     this.mask = this.slots - 1
   }
 
   /** First word of a slot. */
   protected at(slot: number): number {
-    return RINGS + 2 * this.slots + slot * SLOT_WORDS
+    return RINGS + SLOT_TABLES * this.slots + slot * SLOT_WORDS
+  }
+
+  /** Word of a slot's state. */
+  protected stateAt(slot: number): number {
+    return RINGS + 2 * this.slots + slot
   }
 }
 
@@ -122,7 +128,7 @@ export class MissWriter extends MissTable {
     super(memory)
     this.#free = new Int32Array(this.slots)
     for (let slot = this.slots - 1; slot >= 0; slot--) {
-      if (Atomics.load(this.words, this.at(slot) + STATE) === OWNED) this.#free[this.#freeCount++] = slot
+      if (Atomics.load(this.words, this.stateAt(slot)) === OWNED) this.#free[this.#freeCount++] = slot
     }
   }
 
@@ -198,7 +204,7 @@ export class MissWriter extends MissTable {
     for (let i = 0; i < length; i++) octets[to + i] = packet[start + i]
     const head = words[HEAD]
     words[RINGS + (head & this.mask)] = slot
-    words[at + STATE] = WAITING
+    words[this.stateAt(slot)] = WAITING
     Atomics.store(words, HEAD, (head + 1) | 0)
   }
 
@@ -210,7 +216,7 @@ export class MissWriter extends MissTable {
     for (; tail !== head; tail = (tail + 1) | 0) {
       const slot = words[RINGS + this.slots + (tail & mask)] & mask
       // A predecessor that died right here may have had it already.
-      const state = this.at(slot) + STATE
+      const state = this.stateAt(slot)
       if (words[state] !== RETURNED) continue
       words[state] = OWNED
       this.#free[this.#freeCount++] = slot
@@ -233,10 +239,11 @@ export class MissReader extends MissTable {
       const tail = words[TAIL]
       if (tail === Atomics.load(words, HEAD)) return -1
       const slot = words[RINGS + (tail & mask)] & mask
-      const state = this.at(slot) + STATE
+      const state = this.stateAt(slot)
+      // A predecessor that died right here has had it: it may be with the worker again by now.
       const isWaiting = words[state] === WAITING
       // First: a successor finds it by its state.
-      words[state] = TAKEN
+      if (isWaiting) words[state] = TAKEN
       Atomics.store(words, TAIL, (tail + 1) | 0)
       if (isWaiting) return slot
     }
@@ -247,9 +254,8 @@ export class MissReader extends MissTable {
     const { words } = this
     const left: number[] = []
     for (let slot = 0; slot < this.slots; slot++) {
-      const at = this.at(slot)
-      if (words[at + STATE] !== TAKEN) continue
-      words[at + DEATHS]++
+      if (words[this.stateAt(slot)] !== TAKEN) continue
+      words[this.at(slot) + DEATHS]++
       left.push(slot)
     }
     return left
@@ -258,7 +264,7 @@ export class MissReader extends MissTable {
   /** Gives a slot back: whoever waited in it is answered, or will not be. */
   giveBack(slot: number): void {
     const { words, mask } = this
-    words[this.at(slot) + STATE] = RETURNED
+    words[this.stateAt(slot)] = RETURNED
     const head = words[FREE_HEAD]
     words[RINGS + this.slots + (head & mask)] = slot
     Atomics.store(words, FREE_HEAD, (head + 1) | 0)

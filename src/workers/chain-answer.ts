@@ -6,12 +6,13 @@ import { decodeMessage, encodeMessage, type Message, MessageError } from '../dns
 import { Query, readQuery } from '../dns/question.ts'
 import { bareHeader, FORMERR, REFUSED, SERVFAIL } from '../dns/response.ts'
 import { collectMetadata, type Describers } from '../plugins/metadata.ts'
-import type { Failure, Outcome, Peer, Question, Request, Serve, Transfer, Wait, Walk } from '../plugins/plugin.ts'
+import type { Failure, Outcome, Question, Request, Serve, Transfer, Wait, Walk } from '../plugins/plugin.ts'
 import { WAIT } from '../plugins/stage.ts'
 import { type AnswerSource, LATER, type PendingTransfer } from './answerer.ts'
 import { chainOf, isReply, loadPlugins, type Makers } from './chain.ts'
 import { type Asked, ChainRequest, type RunEvent } from './chain-request.ts'
 import { logClass } from './log-ring.ts'
+import { peerOf } from './peers.ts'
 import type { FailureMessage } from './pool.ts'
 import { QUERY_TEXT, type QueryAccount } from './query-account.ts'
 import type { Listener, Route, Router } from './router.ts'
@@ -123,8 +124,8 @@ export class ChainAnswerer {
       throw error
     }
     const peers = this.#account.readPeers()
-    const client = peer(peers.client, peers.clientLength, peers.clientPort)
-    const local = peer(peers.local, peers.localLength, peers.localPort)
+    const client = peerOf(peers.client, peers.clientLength, peers.clientPort)
+    const local = peerOf(peers.local, peers.localLength, peers.localPort)
     const events: RunEvent[] = []
     const asked: Asked = { listener, message, size, stream, client, local, events }
     const { name, type, class: qclass } = message.question!
@@ -405,13 +406,6 @@ function encodeOutcome(
 
 function limitOf({ hasOpt, udpSize }: Query, bufsize: number, capacity: number, stream: boolean): number {
   return stream ? capacity : Math.min(hasOpt ? udpSize : UDP_LENGTH_MIN, bufsize, capacity)
-}
-
-function peer(octets: Uint8Array, length: number, port: number): Peer {
-  if (length === 4) return { family: 4, address: octets.subarray(0, 4).join('.'), port }
-  const groups: string[] = []
-  for (let i = 0; i < 16; i += 2) groups.push(((octets[i] << 8) | octets[i + 1]).toString(16))
-  return { family: 6, address: new URL(`http://[${groups.join(':')}]`).hostname.slice(1, -1), port }
 }
 
 function eventKey(group: number, name: string, labels: Readonly<Record<string, string>>): string {

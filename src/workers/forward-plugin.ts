@@ -1,12 +1,13 @@
 // Plugin forward at the end of a chain: what the block's cache has, else what it yields for. Cold; the same in place is forward/forward-stage.ts.
 
-import { decodeMessage, encodeMessage } from '../dns/message.ts'
+import { decodeMessage } from '../dns/message.ts'
 import { MALFORMED, Query, readQuery } from '../dns/question.ts'
 import { beginResponse, endResponse, Response } from '../dns/response.ts'
 import { type ForwardStage, NOT_LOOKED } from '../forward/forward-stage.ts'
 import { type Plugin, type Request, replyOf, type Serve, type Walk } from '../plugins/plugin.ts'
 import { AUTHORITATIVE, PASS, WAIT } from '../plugins/stage.ts'
 import { CACHE_SERVED_STALE, cacheEvents } from './cache-events.ts'
+import { writeRequest } from './request-message.ts'
 
 const SERVFAIL = 2
 const SCRATCH_LENGTH = 65_535
@@ -18,16 +19,6 @@ export type Refresh = (block: number, query: Query, packet: Uint8Array) => void
 const scratch = new Uint8Array(SCRATCH_LENGTH)
 const query = new Query()
 const response = new Response()
-
-/** The question of a request as a message. @returns its octets; throws MessageError for a name that cannot be on the wire */
-export function writeRequest(request: Request, into: Uint8Array): number {
-  const { question, recursionDesired, checkingDisabled, authenticData, edns } = request
-  const flags = { authoritative: false, truncated: false, recursionAvailable: false, rcode: 0, response: false }
-  const opt = edns === null ? null : { version: 0, udpSize: EDNS_SIZE, dnssecOk: edns.dnssecOk, options: [] }
-  const sections = { answer: [], authority: [], additional: [], edns: opt }
-  const header = { id: 0, opcode: 0, recursionDesired, checkingDisabled, authenticData }
-  return encodeMessage({ ...header, ...flags, question, ...sections }, into, 0, into.length)
-}
 
 /** A block's `forward` directives in a chain. */
 export class ForwardPlugin implements Plugin {

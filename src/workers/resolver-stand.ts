@@ -3,7 +3,8 @@
 
 import { parentPort } from 'node:worker_threads'
 import type { ForwardConfig } from '../config/configuration.ts'
-import { QUERY, Query, readQuery } from '../dns/question.ts'
+import { textOfWire } from '../dns/name.ts'
+import { HEADER_LENGTH, QUERY, Query, readQuery } from '../dns/question.ts'
 import { bareHeader, beginResponse, endResponse, FORMERR, Response, SERVFAIL } from '../dns/response.ts'
 import { CacheWriter } from '../forward/cache-writer.ts'
 import { monotonicMs } from '../forward/clock.ts'
@@ -13,15 +14,17 @@ import { Forwarder } from '../forward/forwarder.ts'
 import { MISS_CHAIN, MISS_REFRESH } from '../forward/miss-table.ts'
 import { appendReady, FORM_FLAGS, readyRecords } from '../forward/ready-form.ts'
 import { BlockResolution, type Resolved } from '../forward/resolution.ts'
+import type { LoopPass } from '../plugins/loop.ts'
 import { type Outcome, replyOf, type Wait } from '../plugins/plugin.ts'
 import type { AnswerSource } from './answerer.ts'
 import { CACHE_DROP, CACHE_SERVED_STALE } from './cache-events.ts'
-import { type ChainAnswerer, type ChainRun, prepareChain } from './chain-answer.ts'
-import { writeRequest } from './forward-plugin.ts'
+import type { ChainAnswerer, ChainRun } from './chain-answer.ts'
 import { logClass } from './log-ring.ts'
+import { peerOf } from './peers.ts'
 import type { FailureMessage } from './pool.ts'
 import { QueryAccount } from './query-account.ts'
-import { type Listener, type Route, Router } from './router.ts'
+import { writeRequest } from './request-message.ts'
+import { type Route, Router } from './router.ts'
 import type { Opened, Waiting } from './waiting.ts'
 
 const UDP_LENGTH_MIN = 512
@@ -84,7 +87,8 @@ export class ResolverStand {
   waiting = 0
   readonly #router: Router
   readonly #account: QueryAccount
-  readonly #chain: ChainAnswerer
+  /** null: no query has needed it yet, and it takes memory. */
+  #chain: ChainAnswerer | null = null
   readonly #resolutions: readonly (BlockResolution | null)[]
   readonly #flush: () => void
   readonly #query = new Query()
@@ -93,36 +97,15 @@ export class ResolverStand {
   #retired: (() => void) | null = null
 
   /** @param reader  number of the resolver thread among those who read   @param flush  is called when answers have been posted */
-  static async open(
-    source: AnswerSource,
-    reader: number,
-    shared: SharedForwarders,
-    flush: () => void,
-  ): Promise<ResolverStand> {
-    const makeChain = await prepareChain(source)
-    return new ResolverStand(source, reader, shared, flush, makeChain)
-  }
-
-  constructor(
-    source: AnswerSource,
-    reader: number,
-    shared: SharedForwarders,
-    flush: () => void,
-    makeChain: (router: Router) => ChainAnswerer,
-  ) {
+  constructor(source: AnswerSource, reader: number, shared: SharedForwarders, flush: () => void) {
     this.source = source
     this.generation = source.generation ?? 0
     this.#flush = flush
     if (source.forwarding !== undefined) shared.counters.countInto(source.forwarding.plan, source.forwarding.memory)
     this.#router = new Router(source, reader)
     this.#account = new QueryAccount(source, reader)
-    this.#chain = makeChain(this.#router)
-    this.#chain.setAccount(this.#account)
-    this.#chain.refresh = (route, query, packet) => {
-      this.#resolutionOf(this.#router.routes[route])?.refresh(query, packet, 0)
-    }
     const log = (level: string, line: string): void => {
-      parentPort?.postMessage({ forwardLog: `${level === 'info' ? '' : `${level}: `}plugin/forward: ${line}` })
+      parentPort?.postMessage({ forwardLog: `${level === 'info' ? '' : `${level}: `}${line}` })
     }
     this.#resolutions = this.#router.blocks.map(({ forward }) => {
       if (forward === null) return null
@@ -133,20 +116,24 @@ export class ResolverStand {
     })
   }
 
-  /** Takes a query. It is answered when there is an answer, which may be before this returns. @throws whatever plugins cannot have thrown */
+  /** Takes a query. It is answered when there is an answer, which may be before this returns. */
   take(waiting: Waiting): void {
+    this.waiting++
+    this.#guarded(waiting, () => this.#take(waiting))
+  }
+
+  #take(waiting: Waiting): void {
     const { packet, start, length } = waiting.open()
     const query = this.#query
     const verdict = readQuery(query, packet, start, length)
     const route = waiting.route < 0 ? null : this.#router.routes[waiting.route]
     if (waiting.kind === MISS_REFRESH) {
       if (route !== null && verdict === QUERY) this.#resolutionOf(route)?.refresh(query, packet, start)
-      waiting.close(0)
+      this.#close(waiting, 0)
       return
     }
-    this.waiting++
     if (waiting.kind === MISS_CHAIN) {
-      this.#beginChain(waiting, packet, start, length)
+      if (route === null || !this.#takeLoop(waiting, route, packet, start)) void this.#takeChain(waiting)
       return
     }
     const resolution = route === null ? null : this.#resolutionOf(route)
@@ -155,7 +142,7 @@ export class ResolverStand {
       return
     }
     resolution.resolve(query, packet, start, waiting.stream, false, (resolved) =>
-      this.#answer(waiting, route, resolved),
+      this.#guarded(waiting, () => this.#answer(waiting, route, resolved)),
     )
   }
 
@@ -170,7 +157,7 @@ export class ResolverStand {
   }
 
   #close(waiting: Waiting, length: number): void {
-    waiting.close(length)
+    if (!waiting.close(length)) return
     this.#flush()
     this.waiting--
     if (this.waiting === 0) this.#retired?.()
@@ -228,30 +215,73 @@ export class ResolverStand {
     return endResponse(this.#response, query, packet, rcode, false, bufsize)
   }
 
-  #beginChain(waiting: Waiting, packet: Uint8Array, start: number, length: number): void {
+  /** The question that the server asks itself (plugins/loop.ts), where nothing but upstreams could answer it. @returns whether it is that */
+  #takeLoop(waiting: Waiting, route: Route, packet: Uint8Array, start: number): boolean {
+    const { block } = route
+    const { loopName } = block.source
+    const query = this.#query
+    if (loopName === undefined || loopName === null || block.mayNeedChain || !block.mayBeLoop(query)) return false
+    if (textOfWire(packet, start + HEADER_LENGTH).toLowerCase() !== loopName) return false
+    const peers = this.#account.peers
+    waiting.readPeers(peers)
+    const client = peerOf(peers.client, peers.clientLength, peers.clientPort)
+    const { server } = this.#router.listeners[waiting.listener].source
+    parentPort?.postMessage({ loop: loopName, client, server } satisfies LoopPass)
+    this.#resolutionOf(route)!.resolve(query, packet, start, waiting.stream, true, (resolved) =>
+      this.#guarded(waiting, () => this.#answer(waiting, route, resolved)),
+    )
+    return true
+  }
+
+  async #takeChain(waiting: Waiting): Promise<void> {
+    try {
+      if (this.#chain === null) {
+        const { prepareChain } = await import('./chain-answer.ts')
+        const makeChain = await prepareChain(this.source)
+        // Others may have waited for the same.
+        this.#chain ??= this.#makeChain(makeChain)
+      }
+      this.#beginChain(this.#chain, waiting)
+    } catch (error) {
+      this.#giveUp(waiting, error)
+    }
+  }
+
+  #makeChain(make: (router: Router) => ChainAnswerer): ChainAnswerer {
+    const chain = make(this.#router)
+    chain.setAccount(this.#account)
+    chain.refresh = (route, query, packet) => {
+      this.#resolutionOf(this.#router.routes[route])?.refresh(query, packet, 0)
+    }
+    return chain
+  }
+
+  #beginChain(chain: ChainAnswerer, waiting: Waiting): void {
+    const { packet, start, length } = waiting.open()
+    readQuery(this.#query, packet, start, length)
     const listener = this.#router.listeners[waiting.listener]
     this.#account.resume(localMs(waiting.beganMs), waiting.ipv6, waiting)
     const run = this.#inVersion(() => {
-      return this.#chain.begin(listener, this.#query, packet, start, length, waiting.stream, waiting.size)
+      return chain.begin(listener, this.#query, packet, start, length, waiting.stream, waiting.size)
     })
     if (run === null) {
       this.#close(waiting, bareHeader(packet, start, FORMERR))
       return
     }
-    this.#advance(waiting, run, listener)
+    this.#advance(chain, waiting, run)
   }
 
-  #advance(waiting: Waiting, run: ChainRun, listener: Listener, value?: Outcome): void {
-    const wait = this.#inVersion(() => this.#chain.advance(run, value))
+  #advance(chain: ChainAnswerer, waiting: Waiting, run: ChainRun, value?: Outcome): void {
+    const wait = this.#inVersion(() => chain.advance(run, value))
     if (wait !== null) {
-      this.#ask(waiting, wait, (outcome) => this.#advance(waiting, run, listener, outcome))
+      this.#ask(waiting, wait, (outcome) => this.#advance(chain, waiting, run, outcome))
       return
     }
     const opened = waiting.open()
     const { packet, start, length, capacity } = opened
     readQuery(this.#query, packet, start, length)
     this.#account.resume(localMs(waiting.beganMs), waiting.ipv6, waiting)
-    const octets = this.#chain.finish(run, this.#query, packet, start, waiting.size, capacity)
+    const octets = chain.finish(run, this.#query, packet, start, waiting.size, capacity)
     this.#account.end()
     // A transfer never waits for upstreams: it has been begun elsewhere.
     this.#close(waiting, Math.max(0, octets))
@@ -278,12 +308,16 @@ export class ResolverStand {
     try {
       work()
     } catch (error) {
-      const failure = error instanceof Error ? (error.stack ?? error.message) : String(error)
-      parentPort?.postMessage({ failure: failure.split('\n').slice(0, 2).join(' ') } satisfies FailureMessage)
-      const opened = waiting.open()
-      readQuery(this.#query, opened.packet, opened.start, opened.length)
-      this.#close(waiting, this.#writeFailure(opened, BUFSIZE, waiting.stream, SERVFAIL))
+      this.#giveUp(waiting, error)
     }
+  }
+
+  #giveUp(waiting: Waiting, error: unknown): void {
+    const failure = error instanceof Error ? (error.stack ?? error.message) : String(error)
+    parentPort?.postMessage({ failure: failure.split('\n').slice(0, 2).join(' ') } satisfies FailureMessage)
+    const opened = waiting.open()
+    readQuery(this.#query, opened.packet, opened.start, opened.length)
+    this.#close(waiting, this.#writeFailure(opened, BUFSIZE, waiting.stream, SERVFAIL))
   }
 
   /** Every look into an index is into one version of it. */

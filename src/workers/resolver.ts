@@ -1,7 +1,7 @@
 // The resolver worker: what must wait, on Node's event loop, as one endless Piscina task. Takes queries out of the workers' tables and out of the
 // channel, gets their answers from upstreams, and is the only writer of the caches.
 
-import { parentPort, threadId } from 'node:worker_threads'
+import { threadId } from 'node:worker_threads'
 import { Query, readQuery } from '../dns/question.ts'
 import { beginResponse, endResponse, Response, SERVFAIL } from '../dns/response.ts'
 import { monotonicMs } from '../forward/clock.ts'
@@ -11,7 +11,7 @@ import type { SlabPlace } from '../io/slab.ts'
 import type { AnswerSource, WaitingPlace } from './answerer.ts'
 import { BUSY, ControlBlock, STOPPED, WAITING } from './control.ts'
 import { collectGarbage, LET_GO, letGo } from './garbage.ts'
-import type { Assigned, FailureMessage, Later } from './pool.ts'
+import type { Assigned, Later } from './pool.ts'
 import { ResolverStand, SharedForwarders } from './resolver-stand.ts'
 import {
   CallWaiting,
@@ -63,7 +63,7 @@ export default async function resolveQueries(task: ResolverTask & Assigned<Resol
   const control = new ControlBlock(task.control, task.worker)
   control.threadId = threadId
   const resolver = new Resolver(task, control)
-  await resolver.assign(assignment.source)
+  resolver.assign(assignment.source)
   collectGarbage()
   resolver.begin()
   control.generation = assignment.generation
@@ -73,7 +73,7 @@ export default async function resolveQueries(task: ResolverTask & Assigned<Resol
     changing = changing.then(async () => {
       if (next === LET_GO) return letGo()
       if ('retire' in next) return resolver.retire(next.retire)
-      await resolver.assign(next.source)
+      resolver.assign(next.source)
       control.generation = next.generation
     })
   })
@@ -109,8 +109,8 @@ class Resolver {
   }
 
   /** Takes up a source. What came by an earlier one is finished by that one. */
-  async assign(source: AnswerSource): Promise<void> {
-    const stand = await ResolverStand.open(source, this.#task.worker, this.#forwarders, () => this.#flushSoon())
+  assign(source: AnswerSource): void {
+    const stand = new ResolverStand(source, this.#task.worker, this.#forwarders, () => this.#flushSoon())
     this.#stands.set(stand.generation, stand)
   }
 
@@ -191,16 +191,9 @@ class Resolver {
   /** @param deaths  resolvers that died with it in hand: one may have been by chance */
   #take(waiting: Waiting, generation: number, deaths: number): void {
     const stand = this.#stands.get(generation)
-    if (stand === undefined || deaths > 1 || monotonicMs() - waiting.beganMs > GIVEN_UP_MS) {
-      this.#refuse(waiting)
-      return
-    }
-    try {
-      stand.take(waiting)
-    } catch (error) {
-      this.#report(error)
-      this.#refuse(waiting)
-    }
+    const isLate = monotonicMs() - waiting.beganMs > GIVEN_UP_MS
+    if (stand === undefined || deaths > 1 || isLate) this.#refuse(waiting)
+    else stand.take(waiting)
   }
 
   /** SERVFAIL, by nobody's configuration. */
@@ -209,12 +202,6 @@ class Resolver {
     readQuery(query, packet, start, length)
     beginResponse(response, query, start, capacity)
     waiting.close(waiting.kind === MISS_REFRESH ? 0 : endResponse(response, query, packet, SERVFAIL, false, BUFSIZE))
-  }
-
-  #report(error: unknown): void {
-    const failure = error instanceof Error ? (error.stack ?? error.message) : String(error)
-    const message: FailureMessage = { failure: failure.split('\n').slice(0, 2).join(' ') }
-    parentPort?.postMessage(message)
   }
 
   #hear(message: WaitingCall | WaitingAnswer | ResolverHello): void {

@@ -29,8 +29,8 @@ export interface Waiting extends PeerReader {
   readonly size: number
   /** Puts the query where its answer is to be written. Until close(), nothing else is opened. */
   open(): Opened
-  /** Sends what stands there; 0 octets: nothing. Once. */
-  close(length: number): void
+  /** Sends what stands there; 0 octets: nothing. @returns false if that has been done already */
+  close(length: number): boolean
 }
 
 /** One in a slot. */
@@ -45,6 +45,7 @@ export class SlotWaiting implements Waiting {
   readonly #table: MissReader
   readonly #slot: number
   readonly #outbox: Outbox
+  #isClosed = false
 
   constructor(table: MissReader, slot: number, outbox: Outbox) {
     this.#table = table
@@ -70,7 +71,9 @@ export class SlotWaiting implements Waiting {
     return { packet: bytes, start, length, capacity }
   }
 
-  close(length: number): void {
+  close(length: number): boolean {
+    if (this.#isClosed) return false
+    this.#isClosed = true
     const table = this.#table
     const slot = this.#slot
     if (length > 0) {
@@ -79,6 +82,7 @@ export class SlotWaiting implements Waiting {
       this.#outbox.post(length, table.octets, table.nameAt(slot), names, table.controlAt(slot), controls)
     }
     table.giveBack(slot)
+    return true
   }
 
   readPeers(into: MessagePeers): void {
@@ -144,6 +148,7 @@ export class CallWaiting implements Waiting {
   readonly size: number
   readonly #call: WaitingCall
   readonly #answer: (answer: WaitingAnswer) => void
+  #isClosed = false
 
   constructor(call: WaitingCall, answer: (answer: WaitingAnswer) => void) {
     this.#call = call
@@ -165,9 +170,12 @@ export class CallWaiting implements Waiting {
     return { packet: scratch, start: 0, length: message.length, capacity }
   }
 
-  close(length: number): void {
+  close(length: number): boolean {
+    if (this.#isClosed) return false
+    this.#isClosed = true
     const { ask, from } = this.#call
     this.#answer({ answer: ask, to: from, message: scratch.slice(0, length) })
+    return true
   }
 
   readPeers(into: MessagePeers): void {
