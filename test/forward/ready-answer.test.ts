@@ -219,18 +219,9 @@ function reply(counts: readonly number[], ...records: (string | readonly number[
 }
 
 const W = [0xc0, 12]
-const rr = (type: number, length: number, recordClass = 1): number[] => [
-  type >> 8,
-  type & 255,
-  0,
-  recordClass,
-  0,
-  0,
-  0,
-  60,
-  0,
-  length,
-]
+/** The fixed part of a record, TTL 60. */
+const rr = (type: number, length: number, recordClass = 1): number[] =>
+  [type, recordClass, 0, 60, length].flatMap((value) => [value >> 8, value & 255])
 const BEHIND = 12 + 11 + 4 // first octet behind that question
 /** Labels of 192 + `length` octets. */
 const long = (length: number): number[] => [
@@ -248,6 +239,7 @@ const wellFormed: [string, Uint8Array][] = [
   ['a compressed target of SRV (RFC 2052 allowed it)', reply([1, 0, 0], W, rr(SRV, 8), [0, 1, 0, 2, 0, 3, 0xc0, 14])],
   ['an owner that points to a root octet', reply([1, 0, 0], [0xc0, 22], rr(A, 4), [1, 2, 3, 4])],
   ['a name of 255 octets', reply([1, 0, 0], long(52), W, rr(A, 4), [1, 2, 3, 4])],
+  ['NSEC with a name of 255 octets', reply([0, 1, 0], W, rr(NSEC, 255), long(62), [0])],
   ['OPT in front of other additional records', reply([0, 0, 2], [0], rr(OPT, 0), W, rr(A, 4), [1, 2, 3, 4])],
 ]
 const malformed: [string, Uint8Array][] = [
@@ -287,6 +279,7 @@ const malformed: [string, Uint8Array][] = [
   ['SOA with more of them', reply([0, 1, 0], W, rr(SOA, 23), [0, 0], Array(21).fill(0))],
   ['SRV without target', reply([1, 0, 0], W, rr(SRV, 6), [0, 1, 0, 2, 0, 3])],
   ['NSEC with a compressed name (RFC 4034 §4.1.1)', reply([0, 1, 0], W, rr(NSEC, 2), [0xc0, 14])],
+  ['NSEC with a name of 256 octets', reply([0, 1, 0], W, rr(NSEC, 256), long(63), [0])],
   ['RRSIG with a compressed name', reply([0, 1, 0], W, rr(RRSIG, 20), Array(18).fill(1), [0xc0, 14])],
   ['two OPT', reply([0, 0, 2], [0], rr(OPT, 0), [0], rr(OPT, 0))],
   ['OPT in the answer', reply([1, 0, 0], [0], rr(OPT, 0))],
