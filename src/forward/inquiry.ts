@@ -10,7 +10,8 @@ import type { ForwardCounters } from './forward-counters.ts'
 import { randomBelow } from './random-octets.ts'
 import { MATCH, matchesQuestion, OTHER_CASE, OTHER_QUESTION, type ReadyAnswer, readReply } from './ready-answer.ts'
 import type { RetryBudget } from './retry-budget.ts'
-import type { Upstream, Way } from './upstream.ts'
+import type { Upstream } from './upstream.ts'
+import type { Way } from './upstream-name.ts'
 import { frameQuery, HEADER_LENGTH, type UpstreamQuery } from './upstream-query.ts'
 
 /** In all: 5 s, less what a timer may be late. */

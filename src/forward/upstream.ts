@@ -1,8 +1,9 @@
 // One upstream: where it is, how it is doing, and its sockets and connections. Not here: what is asked and when to give up (inquiry.ts).
 
-import { isIPv6 } from 'node:net'
+import { isIP, isIPv6 } from 'node:net'
 import type { ForwardConfig, Upstream as UpstreamConfig } from '../config/configuration.ts'
 import { addressAndPort } from '../io/addresses.ts'
+import { monotonicMs } from './clock.ts'
 import type { DueTimes } from './due-times.ts'
 import type { Exchange } from './exchange.ts'
 import type { ForwardCounters, UpstreamProto } from './forward-counters.ts'
@@ -12,12 +13,10 @@ import type { TlsParameters } from './stream-connection.ts'
 import { StreamPool } from './stream-pool.ts'
 import { UdpPool } from './udp-pool.ts'
 import type { Peer } from './udp-socket.ts'
+import { UpstreamName, type Way } from './upstream-name.ts'
 
 /** For so long an upstream's ways are remembered: that it knows no OPT, that its UDP answers do not keep letter case. */
 const HABIT_MS = 600_000
-
-/** Which way a query goes. */
-export type Way = 'udp' | 'stream'
 
 /** What all upstreams of a `forward` share. */
 export interface UpstreamContext {
@@ -31,15 +30,26 @@ export function upstreamLabel({ host, port }: Pick<UpstreamConfig, 'host' | 'por
   return addressAndPort(host, port)
 }
 
+/** Its sockets and connections. */
+interface Pools {
+  /** null: it speaks TLS alone. */
+  readonly udp: UdpPool | null
+  readonly stream: StreamPool
+  readonly streamProto: UpstreamProto
+}
+
 export class Upstream {
   readonly to: string
   readonly health: Health
   readonly roundTrip = new RoundTrip()
+  readonly #config: ForwardConfig
   readonly #counters: ForwardCounters
-  readonly #streamProto: UpstreamProto
-  /** null: it speaks TLS alone. */
-  readonly #udp: UdpPool | null
-  readonly #stream: StreamPool
+  readonly #times: DueTimes
+  readonly #tls: TlsParameters | null
+  /** Of an upstream given by name; null: it is one given by address. */
+  readonly #name: UpstreamName | null
+  /** null until its address is known. */
+  #pools: Pools | null = null
   #plainUntilMs = 0
   #streamUntilMs = 0
 
@@ -47,19 +57,13 @@ export class Upstream {
   constructor(at: UpstreamConfig, config: ForwardConfig, tls: TlsParameters | null, context: UpstreamContext) {
     const { counters, times } = context
     this.to = upstreamLabel(at)
+    this.#config = config
     this.#counters = counters
-    this.#streamProto = tls === null ? 'tcp' : 'tcp-tls'
-    const family = isIPv6(at.host) ? 6 : 4
-    const isSameFamily = isIPv6(config.sourceAddress) === (family === 6)
-    const peer: Peer = { host: at.host, port: at.port, family, sourceAddress: isSameFamily ? config.sourceAddress : '' }
-    this.#udp = tls === null ? new UdpPool(peer, config, times) : null
-    this.#stream = new StreamPool(peer, tls, config, times)
+    this.#times = times
+    this.#tls = tls
     this.health = new Health(config, {
       times,
-      probe: (exchange, nowMs) => {
-        if (config.forceTcp || this.#udp === null) this.#stream.askAlone(exchange, nowMs)
-        else this.#udp.ask(exchange, nowMs)
-      },
+      probe: (exchange, nowMs) => this.#probe(exchange, nowMs),
       probeFailed: () => counters.probeFailed(this.to),
       changed: (isDown) => {
         if (isDown)
@@ -67,18 +71,31 @@ export class Upstream {
         else context.log('info', `plugin/forward: upstream ${this.to} is back`)
       },
     })
+    if (isIP(at.host) > 0) {
+      this.#pools = this.#open(at.host, at.port)
+      this.#name = null
+      return
+    }
+    const name = new UpstreamName(at.host, config.resolver, (address) => {
+      this.#pools = this.#open(address, at.port)
+      const nowMs = monotonicMs()
+      for (const [exchange, way] of name.take()) this.ask(exchange, way, nowMs)
+    })
+    this.#name = name
   }
 
   /** Which way to go if `wanted` may be. */
   way(wanted: Way, nowMs: number): Way {
-    return this.#udp === null || nowMs < this.#streamUntilMs ? 'stream' : wanted
+    return this.#tls !== null || nowMs < this.#streamUntilMs ? 'stream' : wanted
   }
 
   /** Sends the query, or will when there is a connection. */
   ask(exchange: Exchange, way: Way, nowMs: number): void {
-    if (way === 'udp' && this.#udp !== null) {
-      this.#counters.connection(this.to, 'udp', this.#udp.ask(exchange, nowMs))
-    } else this.#counters.connection(this.to, this.#streamProto, this.#stream.ask(exchange, nowMs))
+    const pools = this.#pools
+    if (pools === null) this.#name?.ask(exchange, way)
+    else if (way === 'udp' && pools.udp !== null) {
+      this.#counters.connection(this.to, 'udp', pools.udp.ask(exchange, nowMs))
+    } else this.#counters.connection(this.to, pools.streamProto, pools.stream.ask(exchange, nowMs))
   }
 
   /** Whether it is to be sent OPT. */
@@ -98,7 +115,28 @@ export class Upstream {
 
   close(): void {
     this.health.close()
-    this.#udp?.close()
-    this.#stream.close()
+    this.#name?.close()
+    this.#pools?.udp?.close()
+    this.#pools?.stream.close()
+  }
+
+  #open(host: string, port: number): Pools {
+    const config = this.#config
+    const family = isIPv6(host) ? 6 : 4
+    const isSameFamily = isIPv6(config.sourceAddress) === (family === 6)
+    const peer: Peer = { host, port, family, sourceAddress: isSameFamily ? config.sourceAddress : '' }
+    return {
+      udp: this.#tls === null ? new UdpPool(peer, config, this.#times) : null,
+      stream: new StreamPool(peer, this.#tls, config, this.#times),
+      streamProto: this.#tls === null ? 'tcp' : 'tcp-tls',
+    }
+  }
+
+  /** By the way that queries go; over TCP by a connection of its own. */
+  #probe(exchange: Exchange, nowMs: number): void {
+    const pools = this.#pools
+    if (pools === null) this.#name?.ask(exchange, this.way('udp', nowMs))
+    else if (this.#config.forceTcp || pools.udp === null) pools.stream.askAlone(exchange, nowMs)
+    else pools.udp.ask(exchange, nowMs)
   }
 }

@@ -305,6 +305,32 @@ test('source_address', async (t) => {
   assert.match(await foreign.ask(), /^SERVFAIL: dial udp .*: cannot assign requested address$/)
 })
 
+test('an upstream by name: resolved once, by `resolver` or by the system; what comes before that waits', async (t) => {
+  const upstream = await openUpstream(t)
+  const resolver = await openUpstream(t, (asked) =>
+    asked.send(replyTo(asked, { answers: [a(asked.name, '127.0.0.1')] })),
+  )
+  const at = (host: string) => [{ transport: 'dns' as const, host, port: upstream.port, serverName: '' }]
+  const asking = openAsking(t, [], { upstreams: at('dns.example'), resolver: [resolver.to] })
+  assert.deepEqual(await Promise.all([asking.ask(), asking.ask({ stream: true })]), Array(2).fill('NOERROR 192.0.2.1'))
+  assert.equal(await asking.ask(), 'NOERROR 192.0.2.1')
+  assert.deepEqual(
+    resolver.asked.map(({ name }) => name),
+    ['dns.example'],
+  )
+  assert.deepEqual(upstream.asked.map(({ proto }) => proto).sort(), ['tcp', 'udp', 'udp'])
+  assert.equal(asking.counters().get(`forward_responses_total dns.example:${upstream.port} NOERROR`), 3)
+  assert.equal(await openAsking(t, [], { upstreams: at('localhost') }).ask(), 'NOERROR 192.0.2.1')
+
+  resolver.behavior = rcode(3)
+  const unknown = openAsking(t, [], { upstreams: at('gone.example'), resolver: [resolver.to], maxFails: 0 })
+  assert.equal(await unknown.ask(), 'SERVFAIL: lookup gone.example: no such host')
+  // Not asked again at once.
+  const count = resolver.asked.length
+  assert.equal(await unknown.ask(), 'SERVFAIL: lookup gone.example: no such host')
+  assert.equal(resolver.asked.length, count)
+})
+
 test('close(): what waits gets SERVFAIL, and no handle is left', async (t) => {
   const upstream = await openUpstream(t, silent)
   const before = process.getActiveResourcesInfo().length
