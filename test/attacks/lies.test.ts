@@ -99,6 +99,14 @@ const LIES: readonly Lie[] = [
     behavior: (asked) => says({ name: victimOf(asked), answers: [forgedFor(asked)] })(asked),
     said: 'FORMERR',
   },
+  {
+    lie: 'a question of the same length',
+    behavior: (asked) => {
+      const name = asked.name.replace('www', 'wwx')
+      says({ name, answers: [a(name, FORGED)] })(asked)
+    },
+    said: 'FORMERR',
+  },
   { lie: 'another type', behavior: says({ type: 'AAAA', answers: [] }), said: 'FORMERR' },
   { lie: 'the query', behavior: (asked) => asked.send(asked.message), said: 'SERVFAIL' },
   {
@@ -232,6 +240,13 @@ const LIES: readonly Lie[] = [
   { lie: 'TTL 0, and it may be', behavior: ttl(0), said: `NOERROR A ${TRUE}`, cache: 'success 9984 3600 0', ttl: 0 },
   // RFC 2181 §8: 0.
   { lie: 'TTL 2^31', behavior: ttl(2 ** 31), said: `NOERROR A ${TRUE}`, isKept: true, ttl: 5 },
+  {
+    lie: 'TTL 2^31, and it may be',
+    behavior: ttl(2 ** 31),
+    said: `NOERROR A ${TRUE}`,
+    cache: 'disable success',
+    ttl: 0,
+  },
   { lie: 'TTL 2^32 - 1', behavior: ttl(2 ** 32 - 1), said: `NOERROR A ${TRUE}`, isKept: true, ttl: 5 },
   { lie: 'TTL 2^31 - 1', behavior: ttl(2 ** 31 - 1), said: `NOERROR A ${TRUE}`, isKept: true, ttl: 3600 },
   { lie: 'TC and nothing over TCP', behavior: overTcp(silent), said: 'NOERROR TC' },
