@@ -104,17 +104,10 @@ export class Segments {
   /** Opens a segment for new entries, leaving one for moving to. @returns false if one must be cleaned first, or if there is none */
   openForNew(): boolean {
     this.reclaim()
-    if (this.#free + this.#untouched() <= 1) return false
-    if (this.#openFree()) return true
-    return !this.#isSlack() && this.#openUntouched()
-  }
-
-  /** As openForNew(), and rather than none one that was never written to. */
-  openAny(): boolean {
     return this.#free + this.#untouched() > 1 && (this.#openFree() || this.#openUntouched())
   }
 
-  /** Are there too few free segments for a burst of new entries, or none while half of the memory lies idle? */
+  /** Are there too few free segments for a burst of new entries, or none but untouched ones while half of the others lies idle? */
   needsCleaning(): boolean {
     return this.#free + this.#untouched() < this.#reserve || (this.#free === 0 && this.#isSlack())
   }
@@ -152,7 +145,7 @@ export class Segments {
     return this.#region.segmentCount - this.#touched
   }
 
-  /** Is half of what has been written to without entries? Then that is reused before more memory is touched. */
+  /** Is half of what has been written to without entries? */
   #isSlack(): boolean {
     return this.#touched >= TOUCHED_MIN && this.words * 2 < this.#touched * SEGMENT_WORDS
   }

@@ -157,14 +157,13 @@ export class CacheWriter {
     const at = segments.take(size)
     if (at !== 0) return at
     while (segments.words + size > segments.wordsMax && this.#evictLarger());
-    for (let cleaned = 0; cleaned < CLEANINGS_MAX; cleaned++) {
-      if (segments.openForNew()) return segments.take(size)
+    for (let cleaned = 0; !segments.openForNew(); cleaned++) {
       // While readers hold what was retired, cleaning would use up what is left for it.
-      if (segments.isWaiting || !this.#clean()) break
+      if (cleaned === CLEANINGS_MAX || segments.isWaiting || !this.#clean()) return 0
       const afterMoves = segments.take(size)
       if (afterMoves !== 0) return afterMoves
     }
-    return segments.openAny() ? segments.take(size) : 0
+    return segments.take(size)
   }
 
   /** Sees to it that there is a free slot, and that the chain that #locate() has walked has room. @returns whether an entry had to go */

@@ -262,6 +262,22 @@ test('octets are a limit as well: what is put is there, what is evicted is not h
   assert.equal(found, entries.success)
 })
 
+test('memory of which nothing is left is used again, but not twice', () => {
+  const { content, reader, writer } = cacheOf()
+  const { key, type, bits } = questionOf(0)
+  for (let round = 1; round < 20; round++) {
+    content.put(questionOf(0), SUCCESS, round, 100)
+    writer.drop(key, type, CLASS_IN, bits, SUCCESS)
+    writer.flush()
+    for (let number = 1; number < 500; number++) assert.ok(content.put(questionOf(number), SUCCESS, round, 150))
+    for (let number = 1; number < 500; number++) assert.deepEqual(findVersions(reader, questionOf(number)), [round, 0])
+    for (let number = 1; number < 500; number++) {
+      const { key, type, bits } = questionOf(number)
+      writer.drop(key, type, CLASS_IN, bits, SUCCESS)
+    }
+  }
+})
+
 test('the longest form goes in, a longer one does not', () => {
   const { content, reader, writer } = cacheOf()
   const words = new Int32Array(SEGMENT_WORDS)
