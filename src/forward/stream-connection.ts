@@ -80,7 +80,7 @@ export class StreamConnection extends Timed implements Carrier {
     this.#times = times
     this.openedMs = nowMs
     this.usedMs = nowMs
-    const socket = tls === null ? connectTcp(tcpOptions(peer)) : connectTls(tlsOptions(peer, tls))
+    const socket = tls === null ? connectTcp(tcpOptions(peer)) : openTls(peer, tls)
     this.#socket = socket
     socket.setNoDelay(true)
     socket.on('error', (error) => this.#broken(error))
@@ -88,11 +88,6 @@ export class StreamConnection extends Timed implements Carrier {
     socket.on('close', () => this.fail(this.#reason(), `read ${this.ends}: EOF`))
     socket.on('data', (chunk: Buffer) => this.#read(chunk))
     socket.on(tls === null ? 'connect' : 'secureConnect', () => this.#connected())
-    if (tls !== null) {
-      socket.on('session', (session: Buffer) => {
-        tls.session = session
-      })
-    }
     times.set(this, nowMs + dialMs)
   }
 
@@ -293,13 +288,21 @@ function tcpOptions({ host, port, family, sourceAddress }: Peer) {
   return { host, port, family, ...(sourceAddress === '' ? {} : { localAddress: sourceAddress }) }
 }
 
-function tlsOptions(peer: Peer, { context, serverName, session }: TlsParameters) {
-  return {
+/** A TLS connection whose other end proves to be the upstream. @param protocols  to choose from (ALPN) */
+export function openTls(peer: Peer, tls: TlsParameters, protocols: string[] = []): TLSSocket {
+  const { context, serverName, session } = tls
+  const socket = connectTls({
     ...tcpOptions(peer),
     secureContext: context,
     // A name goes into the handshake, an address may not (RFC 6066 §3).
     servername: isIP(serverName) === 0 ? serverName : '',
     checkServerIdentity: (_host: string, certificate: PeerCertificate) => checkServerIdentity(serverName, certificate),
+    ...(protocols.length === 0 ? {} : { ALPNProtocols: protocols }),
     ...(session === undefined ? {} : { session }),
-  }
+  })
+  socket.setNoDelay(true)
+  socket.on('session', (ticket: Buffer) => {
+    tls.session = ticket
+  })
+  return socket
 }

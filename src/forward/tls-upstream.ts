@@ -12,7 +12,7 @@ import type { TlsParameters } from './stream-connection.ts'
 export function tlsParameters({ upstreams, tls, tlsServername }: ForwardConfig): (TlsParameters | null)[] {
   let context: SecureContext | undefined
   return upstreams.map(({ transport, host, serverName }) => {
-    if (transport !== 'tls') return null
+    if (transport === 'dns') return null
     context ??= secureContext(tls)
     // Without a name the address is what the certificate must be for.
     return { context, serverName: tlsServername || serverName || host, session: undefined }

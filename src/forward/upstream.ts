@@ -8,6 +8,7 @@ import type { DueTimes } from './due-times.ts'
 import type { Exchange } from './exchange.ts'
 import type { ForwardCounters, UpstreamProto } from './forward-counters.ts'
 import { Health } from './health.ts'
+import { HttpsPool } from './https-pool.ts'
 import { RoundTrip } from './round-trip.ts'
 import type { TlsParameters } from './stream-connection.ts'
 import { StreamPool } from './stream-pool.ts'
@@ -32,9 +33,9 @@ export function upstreamLabel({ host, port }: Pick<UpstreamConfig, 'host' | 'por
 
 /** Its sockets and connections. */
 interface Pools {
-  /** null: it speaks TLS alone. */
+  /** null: it speaks TLS or HTTPS alone. */
   readonly udp: UdpPool | null
-  readonly stream: StreamPool
+  readonly stream: StreamPool | HttpsPool
   readonly streamProto: UpstreamProto
 }
 
@@ -46,6 +47,7 @@ export class Upstream {
   readonly #counters: ForwardCounters
   readonly #times: DueTimes
   readonly #tls: TlsParameters | null
+  readonly #isHttps: boolean
   /** Of an upstream given by name; null: it is one given by address. */
   readonly #name: UpstreamName | null
   /** null until its address is known. */
@@ -61,6 +63,7 @@ export class Upstream {
     this.#counters = counters
     this.#times = times
     this.#tls = tls
+    this.#isHttps = at.transport === 'https'
     this.health = new Health(config, {
       times,
       probe: (exchange, nowMs) => this.#probe(exchange, nowMs),
@@ -127,9 +130,15 @@ export class Upstream {
     const peer: Peer = { host, port, family, sourceAddress: isSameFamily ? config.sourceAddress : '' }
     return {
       udp: this.#tls === null ? new UdpPool(peer, config, this.#times) : null,
-      stream: new StreamPool(peer, this.#tls, config, this.#times),
+      stream: this.#openStreams(peer),
       streamProto: this.#tls === null ? 'tcp' : 'tcp-tls',
     }
+  }
+
+  #openStreams(peer: Peer): StreamPool | HttpsPool {
+    const [config, tls] = [this.#config, this.#tls]
+    if (tls === null || !this.#isHttps) return new StreamPool(peer, tls, config, this.#times)
+    return new HttpsPool(peer, tls, config.dohMethod, config, this.#times)
   }
 
   /** By the way that queries go; over TCP by a connection of its own. */

@@ -149,6 +149,7 @@ test('properties of forward', () => {
     ['source_address 10.0.0.9', { sourceAddress: '10.0.0.9' }],
     ['resolver 10.0.0.1 ::1', { resolver: ['10.0.0.1:53', '[::1]:53'] }],
     ['doh_method GET', { dohMethod: 'GET' }],
+    ['randomize_case', { randomizeCase: true }],
   ]
   for (const [properties, differences] of cases) {
     const { config } = reading('forward', `forward . 9.9.9.9 {\n${properties}\n}`)
@@ -178,6 +179,7 @@ test('properties of forward', () => {
     ['next', /Wrong argument count/],
     ['source_address eth0', /no IP address/],
     ['resolver dns.example', /no IP address and port/],
+    ['randomize_case on', /Wrong argument count/],
     ['doh_method PUT', /'PUT' is none of POST, GET/],
     ['spray', /^Corefile:2 - .*plugin\/forward: unknown property 'spray'/],
   ]
