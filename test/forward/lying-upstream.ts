@@ -134,6 +134,11 @@ export class LyingUpstream {
     return `${this.#host}:${this.port}`
   }
 
+  /** Sends a datagram that nobody asked for, from the upstream's own address and port: as a forger does who can write any source. */
+  sendTo(port: number, message: Uint8Array): void {
+    this.#datagrams.send(message, port, this.#host)
+  }
+
   get openConnections(): number {
     return this.#connections.size
   }

@@ -18,7 +18,7 @@ const WORDS = `
   fallthrough ignore empty_service multicluster zonal startup_timeout okd wildcard=off upstream resyncperiod 10.0.0.0/15 fd00::/8 10.0.0.1
   fe80::1%eth0 10.0.0.0/33 9.9.9.9 tls://9.9.9.9%a grpc://a https:// dns.example /etc/resolv.conf / /etc/passwd/x except force_tcp prefer_udp
   policy sequential max_fails health_check no_rec domain expire max_age max_idle_conns max_concurrent read_timeout max_connect_attempts
-  tls_servername failover SERVFAIL NOERROR next next_on_nodata failfast_all_unhealthy_upstreams source_address resolver doh_method GET success
+  tls_servername failover SERVFAIL NOERROR next next_on_nodata failfast_all_unhealthy_upstreams source_address resolver doh_method GET randomize_case success
   denial prefetch 10% serve_stale immediate verify serve_stale_policy prefer_positive servfail disable keepttl @kubernetes round_robin weighted
   prefer reload no_reverse fallthrough_unsupported IN ANY A AAAA match ( (.*) {1} answer additional authority rcode NXDOMAIN ederror var expr
   type() type()== name exact prefix suffix substring regex auto value continue stop type ttl 10-20 -30 30- - cname edns0 local nsid subnet set
