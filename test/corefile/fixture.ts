@@ -3,6 +3,7 @@
 
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { NODE_RESOLVER } from './upstreams.ts'
 
 /** The folder of the files. */
 export const COREFILES: string = resolve(import.meta.dirname, '../fixtures/corefiles')
@@ -25,7 +26,13 @@ export interface AskOptions {
   readonly authoritative?: boolean
   /** The server's identifier, asked for and expected (RFC 5001). */
   readonly nsid?: string
+  /** An upstream says so: RA is set, AA is clear. `kept`: the second time, over TCP, it comes out of the cache, with AA; `hit`: the first time too. */
+  readonly forwarded?: 'kept' | 'always' | 'hit'
 }
+
+/** Of {@link AskOptions.forwarded}: what an upstream says, with a cache and without. */
+export const KEPT: AskOptions = { forwarded: 'kept' }
+export const NOT_KEPT: AskOptions = { forwarded: 'always' }
 
 /** A file and what it must do. Ports and paths are those of the file. */
 export interface Fixture {
@@ -63,8 +70,8 @@ export interface Fixture {
   readonly counts?: readonly string[]
 }
 
-/** Where a fixture without a mounted one has its resolv.conf: nothing listens there. */
-export const RESOLV_CONF = 'nameserver 127.0.0.1\n'
+/** Where a fixture without a mounted one has its resolv.conf. */
+export const RESOLV_CONF: string = `nameserver ${NODE_RESOLVER}\n`
 
 /** The text of the file. */
 export function textOf({ file }: Fixture): string {

@@ -1,6 +1,6 @@
 // The common Corefile as users change it, by how often they do, each with what it must do. `examples/` is the cluster.
 
-import type { Fixture } from './fixture.ts'
+import { type Fixture, KEPT, NOT_KEPT } from './fixture.ts'
 import { clusterAsks } from './fixtures.ts'
 
 const ALL = { health: 8080, ready: 8181, metrics: 9153 }
@@ -25,21 +25,24 @@ export const CUSTOMIZATIONS: readonly Fixture[] = [
   customized('user-01-stub-domain', {
     listeners: ['.:53', 'corp.example.:53'],
     asks: [
-      ['host.corp.example. A', 'REFUSED'],
-      ['host.lab.example. A', 'REFUSED'],
+      ['host.corp.example. A', ['30 A 192.0.2.101'], KEPT],
+      ['which.corp.example. TXT', ['30 TXT "192.0.2.53"'], KEPT],
+      ['host.lab.example. A', ['30 A 192.0.2.102'], KEPT],
+      ['which.lab.example. TXT', ['30 TXT "192.0.2.54"'], KEPT],
+      ['which.xlab.example. TXT', ['30 TXT "198.51.100.53"'], KEPT],
     ],
   }),
   customized('user-02-upstreams', {}),
   customized('user-03-hosts', {
     listeners: ['.:53', 'legacy.example.:53'],
     asks: [
-      ['legacy.example.org. A', ['3600 A 192.0.2.80', '3600 A 192.0.2.81']],
-      ['LEGACY.example.org. AAAA', ['3600 AAAA 2001:db8::80']],
+      ['legacy.example.org. A', ['30 A 192.0.2.80', '30 A 192.0.2.81']],
+      ['LEGACY.example.org. AAAA', ['30 AAAA 2001:db8::80']],
       ['legacy.example.org. MX', 'NOERROR'],
-      ['legacy. A', ['3600 A 192.0.2.80']],
+      ['legacy. A', ['30 A 192.0.2.80']],
       ['legacy. AAAA', 'NOERROR'],
-      ['80.2.0.192.in-addr.arpa. PTR', ['3600 PTR legacy.', '3600 PTR legacy.example.org.']],
-      ['gone.example.org. A', 'REFUSED'], // passed on
+      ['80.2.0.192.in-addr.arpa. PTR', ['30 PTR legacy.', '30 PTR legacy.example.org.']],
+      ['gone.example.org. A', 'NXDOMAIN .', KEPT], // passed on
       ['a.legacy.example. A', ['3600 A 192.0.2.90']],
       ['b.legacy.example. A', 'SERVFAIL'], // not passed on
       ['legacy.example. A', 'SERVFAIL'],
@@ -54,18 +57,27 @@ export const CUSTOMIZATIONS: readonly Fixture[] = [
       ['cart.mine.example. A', ['30 A 10.101.37.152']],
       ['web.mine.example. AAAA', ['30 AAAA fd00:10:96::7:6cfc']],
       ['gone.mine.example. A', 'NXDOMAIN cluster.local.'],
-      ['mine.example. A', 'REFUSED'],
+      ['mine.example. A', 'NXDOMAIN .', KEPT],
     ],
   }),
   customized('user-05-log', {
     logs: [
       /"A IN gone\.shop\.svc\.cluster\.local\. udp 45 false 512" NXDOMAIN qr,aa,rd \d+ \d\.\d+s$/,
       /"AAAA IN cart\.shop\.svc\.cluster\.local\. tcp 45 false 65535" NOERROR qr,aa,rd \d+ \d\.\d+s$/, // NODATA is a denial
-      /"A IN www\.example\.net\. udp 33 false 512" REFUSED qr,rd 33 \d\.\d+s$/,
+      /"A IN gone\.example\.net\. udp 34 false 512" NXDOMAIN qr,rd,ra \d+ \d\.\d+s$/,
+      /"A IN gone\.example\.net\. tcp 34 false 65535" NXDOMAIN qr,aa,rd,ra \d+ \d\.\d+s$/, // out of the cache
+      /"A IN refused\.example\.net\. udp 37 false 512" REFUSED qr,rd 37 \d\.\d+s$/,
     ],
-    hides: /"A IN cart\.shop|PTR IN 152\./,
+    asks: [['refused.example.net. A', 'REFUSED', NOT_KEPT]],
+    hides: /"A IN (cart\.shop|www)|PTR IN 152\./,
   }),
-  customized('user-06-cache', {}),
+  {
+    ...customized('user-06-cache', {}),
+    asks: [
+      ...clusterAsks(30, 3600),
+      ['zero.example.net. A', ['10 A 192.0.2.100'], KEPT], // `success 20000 3600 10`
+    ],
+  },
   {
     ...customized('user-07-template', { listeners: ['.:53', 'tenants.example.:53'] }),
     asks: [
@@ -73,13 +85,14 @@ export const CUSTOMIZATIONS: readonly Fixture[] = [
       ['cart.shop.svc.cluster.local. AAAA', 'NOERROR'],
       ['web.shop.svc.cluster.local. AAAA', 'NOERROR'], // has one, and nobody gets it
       ['www.example.net. AAAA', 'NOERROR'],
-      ['www.example.net. A', 'REFUSED'],
+      ['www.example.net. A', ['30 A 192.0.2.99'], KEPT],
       ['cart.shop.svc.cluster.local.corp. A', 'NXDOMAIN svc.cluster.local.corp.'],
       ['cart.shop.svc.cluster.local.corp. AAAA', 'NXDOMAIN svc.cluster.local.corp.'],
       ['blue-7.tenants.example. A', ['300 A 10.1.1.7', '300 A 10.9.9.7']],
       ['Green-8.tenants.example. A', ['300 A 10.1.2.8', '300 A 10.9.9.8']],
       ['green.tenants.example. A', 'SERVFAIL'], // no match, not passed on
-      ['blue-7.tenants.example. TXT', 'REFUSED'], // no template of that type: passed on
+      ['blue-7.tenants.example. TXT', 'NXDOMAIN .', NOT_KEPT], // no template of that type: passed on
+      ['which.tenants.example. TXT', ['300 TXT "192.0.2.53"'], NOT_KEPT],
     ],
   },
   {
@@ -94,12 +107,12 @@ export const CUSTOMIZATIONS: readonly Fixture[] = [
   customized('user-10-file', {
     files: { '/etc/coredns/office.db': OFFICE_ZONE },
     asks: [
-      ['printer.office.example. A', ['300 A 192.0.2.3']],
-      ['lpr.office.example. A', ['3600 CNAME printer.office.example.', 'printer.office.example. 300 A 192.0.2.3']],
-      ['any.lab.office.example. A', ['3600 A 192.0.2.4']],
+      ['printer.office.example. A', ['30 A 192.0.2.3']],
+      ['lpr.office.example. A', ['30 CNAME printer.office.example.', 'printer.office.example. 30 A 192.0.2.3']],
+      ['any.lab.office.example. A', ['30 A 192.0.2.4']],
       ['lab.office.example. A', 'NODATA office.example.'], // an empty non-terminal
       ['gone.office.example. A', 'NXDOMAIN office.example.'],
-      ['office.example. NS', ['3600 NS ns.office.example.']],
+      ['office.example. NS', ['30 NS ns.office.example.']],
       ['host.lab2.office.example. A', 'REFERRAL lab2.office.example.'],
       ['printer.office.example. A', 'REFUSED', { at: '::1' }], // blocked
       ['cart.shop.svc.cluster.local. A', ['30 A 10.101.37.152'], { at: '::1' }],

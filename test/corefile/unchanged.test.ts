@@ -1,19 +1,24 @@
 // The same Corefiles exactly as they are, where their ports, addresses and paths are to be had: in a namespace of its own, with an
-// /etc of its own. And one of them as Kubernetes runs it: a user without rights but that to low ports, and files that cannot be written.
+// /etc of its own, and with what they forward to at the addresses they name (upstreams.ts). And one of them as Kubernetes runs it: a user without rights but that to low ports, and files that cannot be written.
 
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { test } from 'node:test'
+import { after, test } from 'node:test'
 import { hasProgram, insideNamespace } from '../server/namespace.ts'
 import { CorefileServer, httpGet, WAIT_MS } from './corefile-server.ts'
 import { type Fixture, RESOLV_CONF, textOf } from './fixture.ts'
 import { differences } from './fixture-checks.ts'
 import { DISTRIBUTIONS } from './fixtures.ts'
 import { CUSTOMIZATIONS } from './fixtures-customized.ts'
+import { addressesOf, NODE_RESOLVER, Upstreams } from './upstreams.ts'
 
-const ADDRESSES = ['169.254.20.10/32', '10.96.0.10/32', '169.254.10.10/32', '169.254.10.11/32']
+const FIXTURES = [...DISTRIBUTIONS, ...CUSTOMIZATIONS]
+const OWN = ['169.254.20.10', '10.96.0.10', '169.254.10.10', '169.254.10.11']
+const ADDRESSES = [...new Set([...OWN, NODE_RESOLVER, ...addressesOf(FIXTURES.flatMap(textsOf))])]
+/** What others forward to is this one's own. */
+const NODE_LOCAL = 'nodelocaldns'
 const ENDPOINTS = [8080, 8181, 9153]
 const USER = 65532
 // What is mounted there, if anything, is not needed here.
@@ -22,7 +27,28 @@ mount -t tmpfs tmpfs /mnt
 mkdir /mnt/upper /mnt/work
 mount -t overlay overlay -o lowerdir=/etc,upperdir=/mnt/upper,workdir=/mnt/work /etc`
 
-if (insideNamespace(import.meta.filename, { addresses: ADDRESSES, timeoutMs: 400_000 })) tests()
+const lengths = ADDRESSES.map((address) => `${address}/${address.includes(':') ? 128 : 32}`)
+if (insideNamespace(import.meta.filename, { addresses: lengths, timeoutMs: 400_000 })) tests()
+
+let upstreams: Upstreams | undefined
+let upstreamsFor = ''
+
+/** Upstreams for some of the Corefiles stay until others are wanted; a port is shared with others of the same user alone. */
+async function withUpstreams({ file }: Fixture, before: readonly string[]): Promise<Record<string, string>> {
+  const wanted = `${file === NODE_LOCAL} ${before}`
+  if (wanted !== upstreamsFor) {
+    await upstreams?.stop()
+    const texts = FIXTURES.filter((each) => (each.file === NODE_LOCAL) === (file === NODE_LOCAL)).flatMap(textsOf)
+    upstreams = await Upstreams.start(texts, { isHere: true, before })
+    upstreamsFor = wanted
+  }
+  return upstreams!.env
+}
+
+/** The file, and what else has to do with it. */
+function textsOf(fixture: Fixture): string[] {
+  return [textOf(fixture), ...Object.values(fixture.files ?? {})]
+}
 
 function tests(): void {
   const { status, stderr } = spawnSync('sh', ['-ec', PRIVATE_ETC], { encoding: 'utf8', timeout: 10_000 })
@@ -30,7 +56,8 @@ function tests(): void {
     test('Corefiles as they are', { skip: `needs an overlay over /etc: ${stderr}` }, () => {})
     return
   }
-  for (const fixture of [...DISTRIBUTIONS, ...CUSTOMIZATIONS]) {
+  after(() => upstreams?.stop())
+  for (const fixture of FIXTURES) {
     test(`${fixture.file} ${fixture.title ?? ''}`.trim(), { timeout: 2 * WAIT_MS }, () => serves(fixture))
   }
   const isRoot = process.getuid?.() === 0 && hasUsers()
@@ -56,7 +83,8 @@ async function serves(fixture: Fixture, before: readonly string[] = []): Promise
     mkdirSync(dirname(belowEtc(each)), { recursive: true })
     writeFileSync(belowEtc(each), text)
   }
-  const server = await CorefileServer.launch({ text: '', conf: ['-conf', path], name, port, address, before })
+  const env = await withUpstreams(fixture, before)
+  const server = await CorefileServer.launch({ text: '', conf: ['-conf', path], name, port, address, before, env })
   try {
     chmodSync(server.folder, 0o755)
     await server.serving()
