@@ -334,9 +334,9 @@ export class ResolverStand {
   }
 }
 
-/** The same moment on this thread's clock. */
+/** The same moment on this thread's clock; never one to come: sums of durations must not go back. */
 function localMs(beganMs: number): number {
-  return performance.now() - (monotonicMs() - beganMs)
+  return performance.now() - Math.max(0, monotonicMs() - beganMs)
 }
 
 function sizeLimit({ hasOpt, udpSize }: Query, bufsize: number, capacity: number, stream: boolean): number {
