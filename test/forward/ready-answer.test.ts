@@ -481,6 +481,8 @@ function compare(message: Uint8Array, type: number, what = ''): PlainReply | nul
   assert.equal(into.truncated, (expected.flags & 0x200) !== 0)
   const flags = into.words[0] & 0xffff
   assert.equal(flags, (expected.flags & 0x06b0) | (expected.rcode > 15 ? 2 : expected.rcode))
+  const behind = ((3 + (into.words[0] >>> 16)) << 2) + (into.words[2] >>> 16)
+  for (let i = behind; i < into.wordCount << 2; i++) assert.equal(into.octets[i], 0, 'padded with zeros')
   const got = plainReply(answered(into.words, into.octets, 0, message, -1))
   assert.ok(got !== null)
   assert.deepEqual(folded(got.answer), folded(judgement.answer), what)
