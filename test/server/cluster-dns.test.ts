@@ -3,7 +3,7 @@
 
 import { CHAINS, CLUSTER_IP, EXTERNAL, HEADLESS, LABELS } from './cluster-dns-fixtures.ts'
 import { manifestsOf } from './fixtures.ts'
-import { skipRows, testSuite } from './tables.ts'
+import { testSuite } from './tables.ts'
 
 testSuite({
   objects: manifestsOf(CLUSTER_IP),
@@ -320,10 +320,5 @@ testSuite({
     },
   ],
 })
-
-skipRows('needs a resolver to ask', [
-  'ExternalName: partner.edge~ A with the records of its target; AAAA where the target has none',
-  'fallthrough: gone.shop~ and foo.cluster.local. A go to the next handler; names that exist do not',
-  'fallthrough in-addr.arpa ip6.arpa: reverse names without a PTR go to the next handler',
-])
-// External names, transfers, autopath and stanzas have tests of their own, with Corefiles: test/corefile/, test/transfer/, test/config/.
+// What needs an upstream, external names, transfers, autopath and stanzas have tests of their own, with Corefiles: test/corefile/, test/transfer/,
+// test/config/.

@@ -2,7 +2,7 @@
 // the Kubernetes form (priority 0; in the svc subtree Service names and dashed addresses as targets) where either would do.
 
 import { type OkdFixture, okdManifestsOf } from './fixtures.ts'
-import { type Row, skipRows, testSuite } from './tables.ts'
+import { type Row, testSuite } from './tables.ts'
 
 const SHOP: OkdFixture = {
   services: [
@@ -256,8 +256,4 @@ testSuite({
     },
   ],
 })
-
-skipRows('needs a resolver to ask', [
-  'OKD 26: mailer.shop~ A with the address of its target, TTL at most 30',
-  'OKD 32: dead.shop~ A is NXDOMAIN after its CNAME',
-])
+// Rows 26 and 32 need an upstream: test/corefile/cluster-upstream.test.ts.

@@ -90,11 +90,6 @@ export function testSuite(suite: Suite): void {
   })
 }
 
-/** Registers rows that cannot be asked yet, so that the run names each of them and why. */
-export function skipRows(reason: string, titles: readonly string[]): void {
-  for (const title of titles) test(title, { skip: reason }, () => {})
-}
-
 /** Asks every row of every server; one line for each that fails. */
 async function askRows(rows: readonly Row[], suite: Suite, servers: readonly ServerProcess[]): Promise<string[]> {
   const failures: string[] = []
