@@ -44,6 +44,23 @@ test('probes begin with an error and end with the first reply, of whatever code'
   assert.equal(asking.counters().get(`proxy_healthcheck_failures_total forward ${upstream.to}`), 2)
 })
 
+test('an answer to a query ends the probes too', async (t) => {
+  let isDead = true
+  const upstream = await openUpstream(
+    t,
+    silentTo((asked) => isDead || isProbe(asked)),
+  )
+  const asking = openAsking(t, [upstream.port], { healthCheck: INTERVAL, readTimeoutMs: 50 })
+  assert.match(await asking.ask(), /^SERVFAIL/)
+  await until(() => upstream.asked.some(isProbe))
+  isDead = false
+  assert.equal(await asking.ask(), 'NOERROR 192.0.2.1')
+  const count = upstream.asked.filter(isProbe).length
+  await new Promise((resolve) => setTimeout(resolve, 1200))
+  assert.equal(upstream.asked.filter(isProbe).length, count)
+  assert.equal(asking.counters().get(`proxy_healthcheck_failures_total forward ${upstream.to}`), undefined)
+})
+
 test('probes go the way that queries go', async (t) => {
   for (const [forceTcp, proto] of [
     [false, 'udp'],
