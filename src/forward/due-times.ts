@@ -4,7 +4,7 @@
 import { monotonicMs } from './clock.ts'
 
 const SLOT_MS = 8
-/** A power of two: the ring spans 8.2 s. What is due later is looked at again then. */
+/** The ring then spans 8.2 s. What is due later is looked at again when it has come around. */
 const SLOTS = 1024
 const NOWHERE = -1
 
@@ -22,7 +22,7 @@ export abstract class Timed {
 }
 
 export class DueTimes {
-  readonly #slots: (Timed | null)[] = new Array(SLOTS).fill(null)
+  readonly #slots: (Timed | null)[]
   #count = 0
   /** Slots up to this one, counted from time 0, have been called. */
   #calledSlot = 0
@@ -30,6 +30,11 @@ export class DueTimes {
   #timerMs = Number.POSITIVE_INFINITY
   #isClosed = false
   readonly #tick = (): void => this.#call()
+
+  /** @param slots  a power of two, two at least */
+  constructor(slots = SLOTS) {
+    this.#slots = new Array(slots).fill(null)
+  }
 
   /** Items that wait. */
   get count(): number {
@@ -74,7 +79,8 @@ export class DueTimes {
   #insert(item: Timed): void {
     // Rounded up: never before its time. At least one slot ahead, and at most once around.
     const wanted = Math.ceil(item.dueMs / SLOT_MS)
-    const slot = Math.min(Math.max(wanted, this.#calledSlot + 1), this.#calledSlot + SLOTS - 1) & (SLOTS - 1)
+    const { length } = this.#slots
+    const slot = Math.min(Math.max(wanted, this.#calledSlot + 1), this.#calledSlot + length - 1) & (length - 1)
     const first = this.#slots[slot]
     item.slot = slot
     item.after = first
@@ -87,11 +93,12 @@ export class DueTimes {
     this.#disarm()
     const nowMs = monotonicMs()
     const nowSlot = Math.floor(nowMs / SLOT_MS)
-    const last = Math.min(nowSlot, this.#calledSlot + SLOTS - 1)
+    const { length } = this.#slots
+    const last = Math.min(nowSlot, this.#calledSlot + length - 1)
     while (this.#calledSlot < last && this.#count > 0) {
       // First of all: what is set anew meanwhile goes into a later slot, so that this ends.
       this.#calledSlot++
-      const slot = this.#calledSlot & (SLOTS - 1)
+      const slot = this.#calledSlot & (length - 1)
       for (let item = this.#slots[slot]; item !== null; item = this.#slots[slot]) {
         this.clear(item)
         if (item.dueMs > nowMs) this.#insert(item)
@@ -104,8 +111,9 @@ export class DueTimes {
 
   #armNext(): void {
     if (this.#count === 0 || this.#isClosed) return
-    for (let slot = this.#calledSlot + 1; slot < this.#calledSlot + SLOTS; slot++) {
-      if (this.#slots[slot & (SLOTS - 1)] !== null) {
+    const { length } = this.#slots
+    for (let slot = this.#calledSlot + 1; slot < this.#calledSlot + length; slot++) {
+      if (this.#slots[slot & (length - 1)] !== null) {
         if (slot * SLOT_MS < this.#timerMs) this.#arm(slot * SLOT_MS)
         return
       }
@@ -115,7 +123,7 @@ export class DueTimes {
   #arm(atMs: number): void {
     this.#disarm()
     this.#timerMs = atMs
-    this.#timer = setTimeout(this.#tick, Math.min(Math.max(1, atMs - monotonicMs() + 1), SLOTS * SLOT_MS))
+    this.#timer = setTimeout(this.#tick, Math.min(Math.max(1, atMs - monotonicMs() + 1), this.#slots.length * SLOT_MS))
   }
 
   #disarm(): void {

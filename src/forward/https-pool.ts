@@ -55,12 +55,11 @@ export class HttpsPool extends Timed implements Carrier {
     return `${this.#isConnected ? 'read' : 'dial'} ${this.#isConnected ? this.ends : `tcp ${this.#to}`}: i/o timeout`
   }
 
-  /** @returns whether the connection was there already */
+  /** The query has id 0, as it was made. @returns whether the connection was there already */
   ask(exchange: Exchange, nowMs: number): boolean {
     const isThere = this.#session !== null && !this.#isOver(nowMs)
     const session = isThere && this.#session !== null ? this.#session : this.#open(nowMs)
     this.#usedMs = nowMs
-    exchange.id = 0
     exchange.carrier = this
     const stream = this.#request(session, exchange)
     this.#waiting.set(exchange, stream)

@@ -135,12 +135,19 @@ export class LyingUpstream {
   }
 
   /** Sends a datagram that nobody asked for, from the upstream's own address and port: as a forger does who can write any source. */
-  sendTo(port: number, message: Uint8Array): void {
-    this.#datagrams.send(message, port, this.#host)
+  sendTo(address: string, port: number, message: Uint8Array): void {
+    this.#datagrams.send(message, port, address)
   }
 
   get openConnections(): number {
     return this.#connections.size
+  }
+
+  /** From now on it keeps no test process from ending. */
+  unref(): this {
+    for (const handle of [this.#datagrams, this.#elsewhere, this.#server]) handle.unref()
+    this.#server.on('connection', (socket: Socket) => socket.unref())
+    return this
   }
 
   /** Ends all connections, from this side. */
@@ -199,6 +206,8 @@ export class LyingUpstream {
     connection: number,
     ways: Pick<Asked, 'send' | 'sendFromElsewhere' | 'write' | 'end' | 'reset'>,
   ): void {
+    // Whoever got an answer that was sent at random may have said something to it.
+    if (message.length < 17 || message[2] >= 0x80) return
     const labels: string[] = []
     let at = 12
     for (; message[at] > 0; at += message[at] + 1) labels.push(message.toString('latin1', at + 1, at + 1 + message[at]))
