@@ -1,5 +1,6 @@
 // Off-path spoofing against the running server: one query waits, its upstream says nothing, and forged answers come with the upstream's address and port
-// as their source. How many are taken for true? By hand: node test/attacks/spoof.ts [--forgeries N] [--known-ports] [--randomize-case] [--seconds S]
+// as their source. How many are taken for true? Forgeries reach whatever else is open on 127.0.0.1: by hand, in a network namespace,
+// unshare -n sh -c 'ip link set lo up; exec node test/attacks/spoof.ts [--forgeries N] [--known-ports] [--randomize-case] [--seconds S]'
 
 import { createSocket } from 'node:dgram'
 import { createServer, type Server, type Socket } from 'node:net'
@@ -47,34 +48,29 @@ export async function spoof(spoofing: Spoofing): Promise<Spoofed> {
   const forger = new Worker(new URL('./forger.ts', import.meta.url), { workerData: data })
   const heard = async <T>(): Promise<T> =>
     await new Promise((resolve, reject) => forger.once('message', resolve).once('error', reject))
-  const server = await start((await heard<{ port: number }>()).port, randomizeCase)
-  const client = new Client(server.port)
+  let server: CorefileServer | undefined
+  let client: Client | undefined
   try {
+    server = await start((await heard<{ port: number }>()).port, randomizeCase)
+    client = new Client(server.port)
     client.ask()
     await until(() => control[ASKED] > 0)
     const began = heard<Forged>()
     forger.postMessage({ count: forgeries, knowsPorts, knowsAll: false } satisfies Forging)
     const timer = setTimeout(() => Atomics.store(control, STOP, 1), seconds * 1000)
-    const forged = await began
+    const result = await began
     clearTimeout(timer)
     const { queries, counts } = client
-    const [bad, honest, failed] = counts
+    const [forged, honest, failed] = counts
     const asked = control[ASKED]
-    return {
-      ...forged,
-      queries,
-      asked,
-      forged: bad,
-      honest,
-      failed,
-      isControlTaken: await checks(client, control, forger),
-    }
+    const isControlTaken = await checks(client, control, forger)
+    return { ...result, queries, asked, forged, honest, failed, isControlTaken }
   } finally {
-    client.close()
+    client?.close()
     await forger.terminate()
     tcp?.server.close()
     // Not asked to end: it would wait for the upstream's answer.
-    server.kill()
+    server?.kill()
   }
 }
 
