@@ -28,6 +28,8 @@ export class Health extends Timed {
   #failures = 0
   /** Since an error, until a reply. */
   #isSuspect = false
+  /** When the last probe was sent. */
+  #probedMs = Number.NEGATIVE_INFINITY
   /** Under way. */
   #probe: Probe | null = null
 
@@ -46,7 +48,10 @@ export class Health extends Timed {
   suspect(nowMs: number): void {
     if (this.#isSuspect || this.#config.maxFails === 0) return
     this.#isSuspect = true
-    this.#ask(nowMs)
+    // One that answers probes and nothing else is not probed with each query.
+    const nextMs = this.#probedMs + this.#config.healthCheck.intervalMs
+    if (nowMs >= nextMs) this.#ask(nowMs)
+    else this.#context.times.set(this, nextMs)
   }
 
   /** It has said something. */
@@ -79,6 +84,7 @@ export class Health extends Timed {
       else this.#failed(monotonicMs())
     })
     this.#probe = probe
+    this.#probedMs = nowMs
     this.#context.times.set(this, nowMs + PROBE_LIMIT_MS)
     this.#context.probe(probe, nowMs)
   }

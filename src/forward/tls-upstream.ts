@@ -35,6 +35,7 @@ function secureContext(tls: ForwardConfig['tls']): SecureContext {
 
 /** Those of the system as other programs use them; Node's own where there are none. */
 function systemAuthorities(): string[] {
-  const authorities = getCACertificates('system')
-  return authorities.length > 0 ? authorities : getCACertificates('bundled')
+  // The same ones stand in several files of the system.
+  const authorities = new Set(getCACertificates('system'))
+  return authorities.size > 0 ? [...authorities] : getCACertificates('bundled')
 }

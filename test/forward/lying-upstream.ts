@@ -112,7 +112,7 @@ export class LyingUpstream {
       const server = tls === undefined ? createServer() : createTlsServer(tls)
       await new Promise<void>((resolve, reject) => server.once('error', reject).listen(port, host, resolve))
       const { port: found } = server.address() as { port: number }
-      const datagrams = createSocket('udp4')
+      const datagrams = createSocket(host.includes(':') ? 'udp6' : 'udp4')
       try {
         await new Promise<void>((resolve, reject) => datagrams.once('error', reject).bind(found, host, resolve))
       } catch (error) {

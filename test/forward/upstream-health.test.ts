@@ -61,6 +61,16 @@ test('an answer to a query ends the probes too', async (t) => {
   assert.equal(asking.counters().get(`proxy_healthcheck_failures_total forward ${upstream.to}`), undefined)
 })
 
+test('an upstream whose answers are no good but to probes is probed once in an interval', async (t) => {
+  const upstream = await openUpstream(t, (asked) => {
+    if (isProbe(asked)) honest(asked)
+    else asked.send(replyTo(asked).subarray(0, -1))
+  })
+  const asking = openAsking(t, [upstream.port], { healthCheck: { ...INTERVAL, intervalMs: 60_000 } })
+  for (let i = 0; i < 30; i++) assert.match(await asking.ask(), /malformed reply$/)
+  assert.equal(upstream.asked.filter(isProbe).length, 1)
+})
+
 test('probes go the way that queries go', async (t) => {
   for (const [forceTcp, proto] of [
     [false, 'udp'],

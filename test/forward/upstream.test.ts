@@ -305,6 +305,17 @@ test('source_address', async (t) => {
   assert.match(await foreign.ask(), /^SERVFAIL: dial udp .*: cannot assign requested address$/)
 })
 
+test('an upstream of IPv6, and an address of ours of the other family, which is not for it', async (t) => {
+  const upstream = await openUpstream(t, honest, { host: '::1' })
+  const upstreams = [{ transport: 'dns' as const, host: '::1', port: upstream.port, serverName: '' }]
+  const asking = openAsking(t, [], { upstreams, sourceAddress: '127.0.0.1' })
+  assert.deepEqual(await asking.askWho(), ['NOERROR 192.0.2.1', `[::1]:${upstream.port}`])
+  assert.equal(await asking.ask({ stream: true }), 'NOERROR 192.0.2.1')
+  upstream.behavior = silent
+  const silence = openAsking(t, [], { upstreams, readTimeoutMs: 50, maxFails: 0 })
+  assert.match(await silence.ask(), /^SERVFAIL: read udp \[::1\]:\d+->\[::1\]:\d+: i\/o timeout$/)
+})
+
 test('an upstream by name: resolved once, by `resolver` or by the system; what comes before that waits', async (t) => {
   const upstream = await openUpstream(t)
   const resolver = await openUpstream(t, (asked) =>
