@@ -5,7 +5,7 @@
 import type { CacheConfig, ForwardConfig } from '../config/configuration.ts'
 import { FOLD } from '../dns/name.ts'
 import { COPY_LENGTH_MAX, copyQuery, HEADER_LENGTH, Query, readQuery } from '../dns/question.ts'
-import { NOERROR, OPT_LENGTH, REFUSED } from '../dns/response.ts'
+import { NOERROR, NXDOMAIN, OPT_LENGTH, REFUSED } from '../dns/response.ts'
 import type { CacheReader } from './cache-reader.ts'
 import type { CacheWriter } from './cache-writer.ts'
 import { monotonicMs } from './clock.ts'
@@ -170,8 +170,9 @@ export class BlockResolution {
     readQuery(query, packet, 0, packet.length)
     const answer = outcome.kind === 'reply' ? outcome.answer : null
     if (answer !== null && this.#asksNext(pending, query, answer)) return
-    const isBad = answer === null || answer.kind === FAILURE
-    if (isBad && this.#serveStale(pending)) {
+    // Nothing else takes the place of what has run out, whether it could be kept or not.
+    const isAnswer = answer !== null && (answer.rcode === NOERROR || answer.rcode === NXDOMAIN)
+    if (!isAnswer && this.#serveStale(pending)) {
       this.#end(pending)
       return
     }
