@@ -19,9 +19,7 @@ if (insideNamespace(import.meta.filename, { addresses: ['192.0.2.53/24'] })) {
     assert.ok(result.isControlTaken, 'a forgery with everything right is taken')
   })
 
-  test('the forger knows the ports: they are given up, then TCP; letter case is left to be guessed', {
-    skip,
-  }, async (context) => {
+  test('the forger knows the ports: they are given up, then TCP; letter case is left to be guessed', async (context) => {
     const result = await spoof({ forgeries: KNOWN, knowsPorts: true, randomizeCase: true, seconds: SECONDS })
     context.diagnostic(JSON.stringify(result))
     assert.equal(result.forged, 0)
