@@ -30,7 +30,7 @@ function echo(): void {
   const datagrams = createSocket('udp4')
   datagrams.on('message', (message, { port, address }) => datagrams.send(answerTo(message), port, address))
   const server = createServer((socket) => {
-    let read = Buffer.alloc(0)
+    let read: Buffer = Buffer.alloc(0)
     socket.on('error', () => {})
     socket.on('data', (chunk: Buffer) => {
       read = read.length === 0 ? chunk : Buffer.concat([read, chunk])
