@@ -5,13 +5,15 @@ import { COPY_LENGTH_MAX, copyQuery, type Query } from '../dns/question.ts'
 import { monotonicMs } from '../forward/clock.ts'
 import { MISS_REFRESH } from '../forward/miss-table.ts'
 import { MessagePeers, type MissSink, type PeerReader } from './answerer.ts'
-import type { ResolverHello, WaitingAnswer, WaitingCall } from './waiting.ts'
+import type { ChannelMessage, ResolverSought, WaitingCall } from './waiting.ts'
 
 /** Queries of one worker that may wait at a time. */
 const UNDER_WAY_MAX = 8192
 /** The resolver answers within 5 s; if it does not, it will not. */
 const GIVEN_UP_MS = 6500
 const SWEEP_MS = 500
+/** More than can be asked in a millisecond. */
+const ASKS_PER_MS = 1024
 
 interface UnderWay {
   call: WaitingCall
@@ -27,7 +29,10 @@ export class CallSink implements MissSink {
   /** In the order of their coming. */
   readonly #underWay = new Map<number, UnderWay>()
   readonly #copy = new Uint8Array(COPY_LENGTH_MAX)
-  #last = 0
+  /** A worker that comes after another one goes on with greater numbers: answers to that one are nobody's. */
+  #last = Math.trunc(monotonicMs() * ASKS_PER_MS)
+  /** Who is asked; 0: nobody is known yet. */
+  #resolver = 0
   #promise: Promise<Uint8Array | null> | null = null
   #sweeper: NodeJS.Timeout | undefined
 
@@ -39,6 +44,7 @@ export class CallSink implements MissSink {
     this.#channel = new BroadcastChannel(channel)
     this.#channel.onmessage = ({ data }) => this.#hear(data)
     ;(this.#channel as unknown as { unref(): void }).unref()
+    this.#channel.postMessage({ sought: true } satisfies ResolverSought)
   }
 
   /** Queries that wait. */
@@ -64,6 +70,7 @@ export class CallSink implements MissSink {
     const ask = ++this.#last
     const call: WaitingCall = {
       ask,
+      to: this.#resolver,
       from: this.#worker,
       kind,
       listener,
@@ -82,7 +89,8 @@ export class CallSink implements MissSink {
       this.#promise = new Promise((resolve) => this.#underWay.set(ask, { call, resolve }))
       this.#sweeper ??= setInterval(() => this.#sweep(), SWEEP_MS).unref()
     }
-    this.#channel.postMessage(call)
+    // Whoever comes hears of it then.
+    if (this.#resolver !== 0) this.#channel.postMessage(call)
     return true
   }
 
@@ -101,15 +109,17 @@ export class CallSink implements MissSink {
     this.#channel.close()
   }
 
-  #hear(message: WaitingCall | WaitingAnswer | ResolverHello): void {
+  #hear(message: ChannelMessage): void {
     if ('answer' in message) {
       if (message.to !== this.#worker) return
       const { answer, message: octets } = message
       this.#underWay.get(answer)?.resolve(octets.length === 0 ? null : octets)
       this.#underWay.delete(answer)
-    } else if ('resolver' in message) {
+    } else if ('resolver' in message && message.resolver !== this.#resolver) {
+      this.#resolver = message.resolver
       for (const each of this.#underWay.values()) {
-        each.call = { ...each.call, deaths: each.call.deaths + 1 }
+        const { to, deaths } = each.call
+        each.call = { ...each.call, to: message.resolver, deaths: to === 0 ? deaths : deaths + 1 }
         this.#channel.postMessage(each.call)
       }
     }

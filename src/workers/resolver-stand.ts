@@ -13,7 +13,7 @@ import { type CacheSource, shownFlags } from '../forward/forward-stage.ts'
 import { Forwarder } from '../forward/forwarder.ts'
 import { MISS_CHAIN, MISS_REFRESH } from '../forward/miss-table.ts'
 import { appendReady, FORM_FLAGS, readyRecords } from '../forward/ready-form.ts'
-import { BlockResolution, type Resolved } from '../forward/resolution.ts'
+import { BlockResolution, Resolved } from '../forward/resolution.ts'
 import type { LoopPass } from '../plugins/loop.ts'
 import { type Outcome, replyOf, type Wait } from '../plugins/plugin.ts'
 import type { AnswerSource } from './answerer.ts'
@@ -120,6 +120,21 @@ export class ResolverStand {
   take(waiting: Waiting): void {
     this.waiting++
     this.#guarded(waiting, () => this.#take(waiting))
+  }
+
+  /** Answers SERVFAIL in place of taking it, and says why. */
+  refuse(waiting: Waiting, error: string): void {
+    this.waiting++
+    const route = waiting.route < 0 ? null : this.#router.routes[waiting.route]
+    this.#guarded(waiting, () => {
+      if (waiting.kind === MISS_REFRESH) this.#close(waiting, 0)
+      else if (route !== null) this.#answer(waiting, route, failed(error))
+      else {
+        const opened = waiting.open()
+        readQuery(this.#query, opened.packet, opened.start, opened.length)
+        this.#close(waiting, this.#writeFailure(opened, BUFSIZE, waiting.stream, SERVFAIL))
+      }
+    })
   }
 
   #take(waiting: Waiting): void {
@@ -332,6 +347,13 @@ export class ResolverStand {
       for (const forward of forwards) forward.endBatch()
     }
   }
+}
+
+function failed(error: string): Resolved {
+  const resolved = new Resolved()
+  resolved.rcode = SERVFAIL
+  resolved.error = error
+  return resolved
 }
 
 /** The same moment on this thread's clock; never one to come: sums of durations must not go back. */

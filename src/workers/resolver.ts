@@ -15,11 +15,12 @@ import type { Assigned, Later } from './pool.ts'
 import { ResolverStand, SharedForwarders } from './resolver-stand.ts'
 import {
   CallWaiting,
+  type ChannelMessage,
+  Posted,
   type ResolverHello,
   SlotWaiting,
   type Waiting,
   type WaitingAnswer,
-  type WaitingCall,
 } from './waiting.ts'
 
 /** What the resolver worker is handed. */
@@ -49,6 +50,11 @@ const GIVEN_UP_MS = 5000
 /** At the end, what waits is waited for so long. */
 const DRAIN_MAX_MS = 5500
 const DRAIN_POLL_MS = 20
+/** Not a hung thread: it shows that so often, as long as upstreams may have something to say. */
+const BEAT_MS = 100
+const BEATS_AFTER_MS = 6000
+/** What workers have handed over by an earlier source has arrived by then. */
+const RETIRE_MS = 200
 const BUFSIZE = 1232
 
 const query = new Query()
@@ -88,34 +94,42 @@ class Resolver {
   readonly #task: ResolverTask
   readonly #control: ControlBlock
   readonly #tables: readonly MissReader[]
-  readonly #outbox: Outbox | null
+  readonly #posted: Posted | null
   readonly #bell: Int32Array<SharedArrayBuffer>
-  readonly #channel: BroadcastChannel
+  /** Tells this one from those before it. */
+  readonly #life = monotonicMs()
+  #channel!: BroadcastChannel
   readonly #forwarders = new SharedForwarders()
   /** By generation: the newest, and those that somebody still waits for. */
   readonly #stands = new Map<number, ResolverStand>()
   #isFlushing = false
+  #beating: NodeJS.Timeout | undefined
+  #beatsUntilMs = 0
 
   constructor(task: ResolverTask, control: ControlBlock) {
     this.#task = task
     this.#control = control
-    const { tables, bell, channel } = task.waiting
+    const { tables, bell } = task.waiting
     this.#tables = tables.map((table) => new MissReader(table))
-    this.#outbox = task.slab === null ? null : new Outbox(task.slab)
+    this.#posted = task.slab === null ? null : new Posted(new Outbox(task.slab))
     this.#bell = new Int32Array(bell)
-    this.#channel = new BroadcastChannel(channel)
-    this.#channel.onmessage = ({ data }) => this.#hear(data)
-    ;(this.#channel as unknown as { unref(): void }).unref()
   }
 
   /** Takes up a source. What came by an earlier one is finished by that one. */
   assign(source: AnswerSource): void {
+    // May take its time.
+    this.#control.state = WAITING
     const stand = new ResolverStand(source, this.#task.worker, this.#forwarders, () => this.#flushSoon())
     this.#stands.set(stand.generation, stand)
   }
 
   /** Nobody asks by sources before `generation` any more: they go when nobody waits for them. */
   retire(generation: number): void {
+    setTimeout(() => this.#retire(generation), RETIRE_MS).unref()
+  }
+
+  #retire(generation: number): void {
+    while (this.#turn() > 0);
     for (const stand of this.#stands.values()) {
       if (stand.generation >= generation) continue
       stand.retire(() => {
@@ -130,11 +144,18 @@ class Resolver {
     for (const table of this.#tables) {
       for (const slot of table.takeLeft()) {
         if (table.kind(slot) === MISS_REFRESH) table.giveBack(slot)
-        else this.#take(new SlotWaiting(table, slot, this.#outbox!), table.generation(slot), table.deaths(slot))
+        else this.#take(new SlotWaiting(table, slot, this.#posted!), table.generation(slot), table.deaths(slot))
       }
     }
-    this.#outbox?.flush()
-    this.#channel.postMessage({ resolver: this.#task.worker } satisfies ResolverHello)
+    this.#posted?.flush()
+    this.#channel = new BroadcastChannel(this.#task.waiting.channel)
+    this.#channel.onmessage = ({ data }) => this.#hear(data)
+    ;(this.#channel as unknown as { unref(): void }).unref()
+    this.#greet()
+  }
+
+  #greet(): void {
+    this.#channel.postMessage({ resolver: this.#life } satisfies ResolverHello)
   }
 
   async run(): Promise<void> {
@@ -157,8 +178,9 @@ class Resolver {
       await new Promise((resolve) => setTimeout(resolve, DRAIN_POLL_MS))
     }
     this.#forwarders.close()
-    this.#outbox?.flush()
+    this.#posted?.flush()
     this.#channel.close()
+    clearInterval(this.#beating)
   }
 
   #isIdle(): boolean {
@@ -180,19 +202,22 @@ class Resolver {
         const slot = table.take()
         if (slot < 0) break
         taken++
-        this.#take(new SlotWaiting(table, slot, this.#outbox!), table.generation(slot), 0)
+        this.#take(new SlotWaiting(table, slot, this.#posted!), table.generation(slot), 0)
       }
     }
-    this.#outbox?.flush()
-    control.state = WAITING
+    this.#posted?.flush()
+    if (this.#beating === undefined) control.state = WAITING
     return taken
   }
 
   /** @param deaths  resolvers that died with it in hand: one may have been by chance */
   #take(waiting: Waiting, generation: number, deaths: number): void {
+    this.#beat()
     const stand = this.#stands.get(generation)
     const isLate = monotonicMs() - waiting.beganMs > GIVEN_UP_MS
-    if (stand === undefined || deaths > 1 || isLate) this.#refuse(waiting)
+    if (stand === undefined) this.#refuse(waiting)
+    else if (deaths > 1) stand.refuse(waiting, 'the resolver thread has died over it')
+    else if (isLate) stand.refuse(waiting, 'it has waited too long')
     else stand.take(waiting)
   }
 
@@ -204,19 +229,37 @@ class Resolver {
     waiting.close(waiting.kind === MISS_REFRESH ? 0 : endResponse(response, query, packet, SERVFAIL, false, BUFSIZE))
   }
 
-  #hear(message: WaitingCall | WaitingAnswer | ResolverHello): void {
-    if (!('ask' in message)) return
+  /** From now on, until upstreams have had their time, whoever watches expects beats: whatever comes of a query must not hold up the others for good. */
+  #beat(): void {
+    const control = this.#control
+    control.beat()
+    control.state = BUSY
+    this.#beatsUntilMs = monotonicMs() + BEATS_AFTER_MS
+    this.#beating ??= setInterval(() => {
+      control.beat()
+      control.state = BUSY
+      if (monotonicMs() < this.#beatsUntilMs) return
+      clearInterval(this.#beating)
+      this.#beating = undefined
+      control.state = WAITING
+    }, BEAT_MS).unref()
+  }
+
+  #hear(message: ChannelMessage): void {
+    if ('sought' in message) this.#greet()
+    // Who has not heard of this one yet asks again when he does.
+    if (!('ask' in message) || message.to !== this.#life) return
     const answer = (said: WaitingAnswer): void => this.#channel.postMessage(said)
     this.#take(new CallWaiting(message, answer), message.generation, message.deaths)
   }
 
   /** Answers that come in one turn of the event loop leave together. */
   #flushSoon(): void {
-    if (this.#isFlushing || this.#outbox === null) return
+    if (this.#isFlushing || this.#posted === null) return
     this.#isFlushing = true
     setImmediate(() => {
       this.#isFlushing = false
-      this.#outbox!.flush()
+      this.#posted!.flush()
     })
   }
 }

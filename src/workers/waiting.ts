@@ -33,6 +33,30 @@ export interface Waiting extends PeerReader {
   close(length: number): boolean
 }
 
+/** Answers to what waited in slots, on their way out. A slot is given back when its answer has left: until then a successor finds it. */
+export class Posted {
+  readonly outbox: Outbox
+  readonly #tables: MissReader[] = []
+  readonly #slots: number[] = []
+
+  constructor(outbox: Outbox) {
+    this.outbox = outbox
+  }
+
+  add(table: MissReader, slot: number): void {
+    this.#tables.push(table)
+    this.#slots.push(slot)
+  }
+
+  /** Sends what is gathered. */
+  flush(): void {
+    this.outbox.flush()
+    for (let i = 0; i < this.#slots.length; i++) this.#tables[i].giveBack(this.#slots[i])
+    this.#tables.length = 0
+    this.#slots.length = 0
+  }
+}
+
 /** One in a slot. */
 export class SlotWaiting implements Waiting {
   readonly kind: number
@@ -44,13 +68,13 @@ export class SlotWaiting implements Waiting {
   readonly size: number
   readonly #table: MissReader
   readonly #slot: number
-  readonly #outbox: Outbox
+  readonly #posted: Posted
   #isClosed = false
 
-  constructor(table: MissReader, slot: number, outbox: Outbox) {
+  constructor(table: MissReader, slot: number, posted: Posted) {
     this.#table = table
     this.#slot = slot
-    this.#outbox = outbox
+    this.#posted = posted
     this.kind = table.kind(slot)
     this.listener = table.listener(slot)
     this.route = table.route(slot)
@@ -62,8 +86,9 @@ export class SlotWaiting implements Waiting {
   open(): Opened {
     const table = this.#table
     const slot = this.#slot
-    const { bytes, capacity } = this.#outbox
-    const start = this.#outbox.place(table.descriptor(slot))
+    const { outbox } = this.#posted
+    const { bytes, capacity } = outbox
+    const start = outbox.place(table.descriptor(slot))
     const length = table.messageLength(slot)
     const from = table.messageAt(slot)
     const { octets } = table
@@ -76,12 +101,14 @@ export class SlotWaiting implements Waiting {
     this.#isClosed = true
     const table = this.#table
     const slot = this.#slot
-    if (length > 0) {
-      const names = table.nameLength(slot)
-      const controls = table.controlLength(slot)
-      this.#outbox.post(length, table.octets, table.nameAt(slot), names, table.controlAt(slot), controls)
+    if (length === 0) {
+      table.giveBack(slot)
+      return true
     }
-    table.giveBack(slot)
+    const names = table.nameLength(slot)
+    const controls = table.controlLength(slot)
+    this.#posted.outbox.post(length, table.octets, table.nameAt(slot), names, table.controlAt(slot), controls)
+    this.#posted.add(table, slot)
     return true
   }
 
@@ -102,8 +129,10 @@ export class SlotWaiting implements Waiting {
 
 /** What a worker with an event loop posts into the channel: plain data. */
 export interface WaitingCall {
-  /** Of the asking worker, never used twice. */
+  /** Of the asking worker, never used twice, by its successors neither. */
   readonly ask: number
+  /** The resolver that is asked; 0: the worker knows of none yet. */
+  readonly to: number
   /** The asking worker, by its reader number. */
   readonly from: number
   readonly kind: number
@@ -130,8 +159,17 @@ export interface WaitingAnswer {
 
 /** A resolver says that it is there: what an earlier one was asked is to be asked again. */
 export interface ResolverHello {
+  /** Never used twice. */
   readonly resolver: number
 }
+
+/** A worker wants to know who is there. */
+export interface ResolverSought {
+  readonly sought: true
+}
+
+/** All that goes through the channel. */
+export type ChannelMessage = WaitingCall | WaitingAnswer | ResolverHello | ResolverSought
 
 const STREAM_CAPACITY = 65_535
 const DATAGRAM_CAPACITY = 4096

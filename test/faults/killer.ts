@@ -1,0 +1,44 @@
+// Loaded into a real server with `--import`: has its resolver thread die over certain names. Nothing else in the server changes.
+//
+// `HOW.WHEN.TIMES.ANYTHING.fault.example`  HOW: exit, throw, hang   WHEN: ask (when it would be asked), reply (when the reply is handed over)
+// TIMES: once (each name, over all threads), always
+
+import { existsSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { isMainThread } from 'node:worker_threads'
+import { Forwarder } from '../../src/forward/forwarder.ts'
+
+/** Environment that starts `bin/peregrine` with this in it. @param folder  to remember in what has happened */
+export function killerEnvironment(folder: string): Record<string, string> {
+  return { NODE_OPTIONS: `--import=${import.meta.filename}`, PEREGRINE_FAULTS_FOLDER: folder }
+}
+
+function labelsOf(question: Uint8Array): string[] {
+  const labels: string[] = []
+  for (let at = 0; question[at] !== 0; at += question[at] + 1)
+    labels.push(Buffer.from(question.subarray(at + 1, at + 1 + question[at])).toString('latin1'))
+  return labels
+}
+
+function strike(labels: readonly string[], when: string): void {
+  const [how, due, times, ...rest] = labels
+  if (due !== when || !rest.join('.').endsWith('fault.example')) return
+  const flag = join(process.env.PEREGRINE_FAULTS_FOLDER!, `struck.${labels.join('.')}`)
+  if (times === 'once' && existsSync(flag)) return
+  writeFileSync(flag, '')
+  if (how === 'exit') process.exit(3)
+  if (how === 'hang') for (;;);
+  if (how === 'throw') throw new Error('told to throw')
+}
+
+if (!isMainThread && process.env.PEREGRINE_FAULTS_FOLDER !== undefined) {
+  const { ask } = Forwarder.prototype
+  Forwarder.prototype.ask = function (query, done): void {
+    const labels = labelsOf(query.question)
+    strike(labels, 'ask')
+    ask.call(this, query, (outcome) => {
+      strike(labels, 'reply')
+      done(outcome)
+    })
+  }
+}
