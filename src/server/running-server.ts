@@ -28,6 +28,10 @@ import type { Transfers } from './transfers.ts'
 const OTHER_READERS = 2
 /** After a reload. */
 const LET_GO_MS = 1000
+/** Who waited for an upstream at a reload has been answered after that, by the configuration before. */
+const LATE_MS = 6000
+/** Configurations that are kept for that. With more, late answers are sent and not counted. */
+const LATE_MAX = 8
 
 /** Everything that one configuration has made. */
 interface Stand {
@@ -44,6 +48,13 @@ interface Stand {
   /** By block: what `loop` asks for; empty: no block has it. */
   readonly loopNames: readonly (string | null)[]
   readonly forwarding: ForwardSources
+}
+
+/** One that is not served any more, but whoever waits for an upstream is still answered by it, counted and logged. */
+interface LateStand {
+  readonly stand: Stand
+  readonly heir: Stand
+  readonly timer: NodeJS.Timeout
 }
 
 export interface ServerParts {
@@ -93,6 +104,8 @@ export class RunningServer {
   #lastNumber = 0
   #stand: Stand | null = null
   #serving: Serving | null = null
+  /** The oldest first. */
+  readonly #late: LateStand[] = []
   #retiredDrops = 0
   #lettingGo: NodeJS.Timeout | undefined
   #failed = Promise.withResolvers<never>()
@@ -120,7 +133,8 @@ export class RunningServer {
   }
   /** Lines of the log that found no room. */
   get droppedLines(): number {
-    return this.#retiredDrops + (this.#stand?.pump?.dropped ?? 0) + this.parts.sink.dropped
+    const pumps = [this.#stand, ...this.#late.map(({ stand }) => stand)].map((stand) => stand?.pump?.dropped ?? 0)
+    return pumps.reduce((sum, dropped) => sum + dropped, this.#retiredDrops + this.parts.sink.dropped)
   }
 
   /** Entries of caches. */
@@ -131,8 +145,8 @@ export class RunningServer {
 
   /** What all workers have counted since the process began. */
   counted(): CounterValues {
-    const stand = this.#stand
-    return stand?.counting ? this.#history.total(...countedBy(stand, stand.counting)) : this.#history.total()
+    const late = this.#late.flatMap(({ stand, heir }) => countedBy(stand, heir))
+    return this.#history.total(...(this.#stand === null ? [] : countedBy(this.#stand)), ...late)
   }
 
   /**
@@ -175,7 +189,7 @@ export class RunningServer {
     this.#loopCheck?.close()
     await this.#serving?.stop()
     this.#transfers?.close()
-    if (stand !== null) await this.#drop(stand, new Set())
+    if (stand !== null) await this.#dropAll(stand)
     await this.#admin?.close()
   }
 
@@ -220,14 +234,20 @@ export class RunningServer {
       await this.#serving!.change(bindsOf(configuration), this.#sourceOf(after))
     } catch (error) {
       if (hasEndpoints) await this.#admin?.apply(before.configuration, before.clusters)
+      await this.#closeLog(after)
       await this.#drop(after, new Set(before.clusters.all))
       throw error
     }
     // In one go: whoever scrapes meanwhile finds everything that was counted.
-    if (before.counting !== null) {
-      for (const values of countedBy(before, before.counting, after)) this.#history.retire(values)
+    const mayWait = before.forwarding.some((source) => source !== null)
+    if (!mayWait) this.#retire(before, after)
+    else {
+      const timer = setTimeout(() => void this.#endLate(before), LATE_MS).unref()
+      this.#late.push({ stand: before, heir: after, timer })
     }
     this.#stand = after
+    if (this.#late.length > LATE_MAX) void this.#endLate(this.#late[0].stand)
+    if (!mayWait) await this.#closeLog(before)
     await this.#drop(before, new Set(after.clusters.all))
     this.#letGoSoon()
     await this.#checkLoops(after)
@@ -248,7 +268,7 @@ export class RunningServer {
     if (this.#serving !== null) await lameduck(lameduckOf(stand.configuration), this.parts.logger)
     await this.#serving?.stop()
     this.#transfers?.close()
-    await this.#drop(stand, new Set())
+    await this.#dropAll(stand)
     await this.#admin?.close()
   }
 
@@ -396,19 +416,44 @@ export class RunningServer {
     }, LET_GO_MS).unref()
   }
 
-  /** Lets go of everything but the clusters that others use. */
+  /** At the end. */
+  async #dropAll(stand: Stand): Promise<void> {
+    for (const late of [...this.#late]) await this.#endLate(late.stand)
+    await this.#closeLog(stand)
+    await this.#drop(stand, new Set())
+  }
+
+  /** What has been counted by a stand is history. */
+  #retire(stand: Stand, heir: Stand): void {
+    for (const values of countedBy(stand, heir)) this.#history.retire(values)
+  }
+
+  async #endLate(stand: Stand): Promise<void> {
+    const index = this.#late.findIndex((late) => late.stand === stand)
+    if (index < 0) return
+    const [{ heir, timer }] = this.#late.splice(index, 1)
+    clearTimeout(timer)
+    this.#retire(stand, heir)
+    await this.#closeLog(stand)
+  }
+
+  async #closeLog({ pump, errors }: Stand): Promise<void> {
+    await pump?.stop()
+    this.#retiredDrops += pump?.dropped ?? 0
+    for (const each of errors) each?.flush()
+  }
+
+  /** Lets go of everything but its log, and the clusters that others use. */
   async #drop(stand: Stand, kept: ReadonlySet<unknown>): Promise<void> {
     stand.statics?.close()
     this.#transfers?.remove(stand.number)
-    await stand.pump?.stop()
-    this.#retiredDrops += stand.pump?.dropped ?? 0
-    for (const errors of stand.errors) errors?.flush()
     await Promise.all(stand.clusters.all.filter((cluster) => !kept.has(cluster)).map((cluster) => cluster.stop()))
   }
 }
 
 /** What has been counted under one configuration so far. @param heir  goes on with some of its caches, and with what these have counted */
-function countedBy({ configuration, forwarding }: Stand, counting: Counting, heir?: Stand): CounterValues[] {
+function countedBy({ configuration, forwarding, counting }: Stand, heir?: Stand): CounterValues[] {
+  if (counting === null) return []
   const figures = cacheFigures(forwarding, heir?.forwarding)
   return [...readCounting(counting), cacheEvictions(configuration, figures)]
 }

@@ -12,6 +12,7 @@ const UNDER_WAY_MAX = 8192
 /** The resolver answers within 5 s; if it does not, it will not. */
 const GIVEN_UP_MS = 6500
 const SWEEP_MS = 500
+const SETTLED_POLL_MS = 20
 /** More than can be asked in a millisecond. */
 const ASKS_PER_MS = 1024
 
@@ -99,6 +100,16 @@ export class CallSink implements MissSink {
     const promise = this.#promise
     this.#promise = null
     return promise
+  }
+
+  /** Settles when all that waits now has its answer, or will have none. */
+  async settled(): Promise<void> {
+    const last = this.#last
+    for (;;) {
+      const [oldest] = this.#underWay.keys()
+      if (oldest === undefined || oldest > last) return
+      await new Promise((resolve) => setTimeout(resolve, SETTLED_POLL_MS))
+    }
   }
 
   /** What waits gets nothing any more. */

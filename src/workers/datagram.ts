@@ -123,6 +123,8 @@ class DatagramServer {
   readonly #peers: PeerReader
   #sink: CallSink | null = null
   readonly #sockets = new Map<number, Socket>()
+  /** Not listened on any more, but answers leave by them. */
+  readonly #leaving = new Set<Socket>()
   /** By id: what is served there, and its own address. */
   #listen = new Map<number, DatagramAddress>()
   #peer: RemoteInfo | undefined
@@ -158,7 +160,9 @@ class DatagramServer {
     this.#answerer.setMisses(this.#sink)
   }
 
+  /** Answers what waits for the resolver thread, then closes. */
   async close(): Promise<void> {
+    await this.#sink?.settled()
     this.#sink?.close()
     await Promise.all([...this.#sockets.values()].map(closed))
   }
@@ -180,7 +184,7 @@ class DatagramServer {
     for (const [id, socket] of this.#sockets) {
       if (this.#listen.has(id)) continue
       this.#sockets.delete(id)
-      await closed(socket)
+      await this.#leave(socket)
     }
     for (const where of listen) {
       const { id } = where
@@ -190,6 +194,20 @@ class DatagramServer {
       socket.on('error', () => this.#control.add(SEND_ERRORS_COUNTER, 1))
       socket.on('message', (query, peer) => this.#answerOne(socket, id, query, peer))
     }
+  }
+
+  /** Closes a socket, when what came by it has been answered; nobody waits for that. */
+  async #leave(socket: Socket): Promise<void> {
+    const sink = this.#sink
+    if (sink === null || sink.count === 0) {
+      await closed(socket)
+      return
+    }
+    this.#leaving.add(socket)
+    void sink.settled().then(() => {
+      this.#leaving.delete(socket)
+      socket.close()
+    })
   }
 
   #answerOne(socket: Socket, id: number, query: Buffer, peer: RemoteInfo): void {
@@ -231,7 +249,10 @@ class DatagramServer {
 
   #send(socket: Socket, packet: Uint8Array, length: number, peer: RemoteInfo): void {
     // While the answer was waited for, the socket may have been closed.
-    if (![...this.#sockets.values()].includes(socket)) return
+    if (!this.#leaving.has(socket) && ![...this.#sockets.values()].includes(socket)) {
+      this.#control.add(SEND_ERRORS_COUNTER, 1)
+      return
+    }
     socket.send(packet, 0, length, peer.port, peer.address, (error) => {
       this.#control.add(error ? SEND_ERRORS_COUNTER : ANSWERED_COUNTER, 1)
     })

@@ -11,6 +11,9 @@ import type { Bind, Listener, ServeOptions, Transport, TransportKind, TransportT
 
 export type { Bind, Listener, ServeOptions } from './transport.ts'
 
+/** What waits for upstreams is answered within 5 s. */
+const WAITING_STOP_MS = 6000
+
 const STREAM_MODULE = new URL('./stream.ts', import.meta.url).href
 
 /** What one worker has done since the start, its predecessors included. */
@@ -167,8 +170,8 @@ async function stopAll(
 ): Promise<void> {
   transport?.quiesce()
   if (resolving.isRunning) {
-    // What came over UDP waits with the resolver; over TCP, the connection waits too.
-    await query.stop()
+    // What came over UDP waits with the resolver, or with its worker where only that can send; over TCP, the connection waits too.
+    await query.stop(transport?.name === 'dgram' ? WAITING_STOP_MS : undefined)
     await resolving.stop()
     await stream.stop()
   } else {

@@ -1,11 +1,14 @@
-// Loaded into a real server with `--import`: has its resolver thread die over certain names. Nothing else in the server changes.
+// Loaded into a real server with `--import`: has its threads die over certain names. Nothing else in the server changes.
 //
-// `HOW.WHEN.TIMES.ANYTHING.fault.example`  HOW: exit, throw, hang   WHEN: ask (when it would be asked), reply (when the reply is handed over)
+// `HOW.WHEN.TIMES.ANYTHING.fault.example`  HOW: exit, throw, hang   WHEN: ask (the resolver would ask it), reply (the resolver has the reply), look (a worker
+// looks for it in its cache)
 // TIMES: once (each name, over all threads), always
 
 import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { isMainThread } from 'node:worker_threads'
+import { HEADER_LENGTH } from '../../src/dns/question.ts'
+import { ForwardStage } from '../../src/forward/forward-stage.ts'
 import { Forwarder } from '../../src/forward/forwarder.ts'
 
 /** Environment that starts `bin/peregrine` with this in it. @param folder  to remember in what has happened */
@@ -40,5 +43,10 @@ if (!isMainThread && process.env.PEREGRINE_FAULTS_FOLDER !== undefined) {
       strike(labels, 'reply')
       done(outcome)
     })
+  }
+  const { answer } = ForwardStage.prototype
+  ForwardStage.prototype.answer = function (query, packet, start, response): number {
+    strike(labelsOf(packet.subarray(start + HEADER_LENGTH)), 'look')
+    return answer.call(this, query, packet, start, response)
   }
 }
