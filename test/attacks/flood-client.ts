@@ -133,6 +133,7 @@ class Probe {
   #nextMs: number
   #sent = 0
   #wrong = 0
+  #untimed = 0
 
   constructor(port: number, names: readonly string[], rate: number, startMs: number) {
     this.#socket = connect(port)
@@ -141,7 +142,8 @@ class Probe {
     this.#nextMs = startMs
   }
 
-  turn(nowMs: number): void {
+  /** @param stalledMs  when this process last stood still: what was on its way then says nothing of the server */
+  turn(nowMs: number, stalledMs: number): void {
     if (nowMs >= this.#nextMs) {
       const id = this.#sent % IDS
       this.#batch.put(0, this.#messages[this.#sent++ % this.#messages.length])
@@ -151,18 +153,20 @@ class Probe {
       // What is late is not made up for in a burst.
       this.#nextMs = Math.max(this.#nextMs + this.#gapMs, nowMs)
     }
-    this.take()
+    this.take(stalledMs)
   }
 
-  take(): void {
+  take(stalledMs: number): void {
     const count = received.receive(this.#socket)
     if (count === 0) return
     const nowMs = now()
     for (let slot = 0; slot < count; slot++) {
       const at = received.at(slot)
       const isRight = (received.octets[at + 3] & 15) === 0 && received.octets[at + 7] > 0
-      if (isRight) this.#tookMs.push(nowMs - this.#sentAt[received.id(slot)])
-      else this.#wrong++
+      const sentMs = this.#sentAt[received.id(slot)]
+      if (!isRight) this.#wrong++
+      else if (sentMs <= stalledMs) this.#untimed++
+      else this.#tookMs.push(nowMs - sentMs)
     }
   }
 
@@ -172,7 +176,7 @@ class Probe {
     const part = (share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? -1
     return {
       sent: this.#sent,
-      answered: sorted.length,
+      answered: sorted.length + this.#untimed,
       wrong: this.#wrong,
       p50: part(0.5),
       p99: part(0.99),
@@ -270,14 +274,18 @@ function measure(run: ClientRun): ClientResult {
   const flood = run.outstanding === 0 ? null : new Flood(run, startMs)
   let lastMs = startMs
   let stalledMs = 0
+  let lastStallMs = 0
   for (let nowMs = startMs; nowMs < endMs; nowMs = now()) {
-    if (nowMs - lastMs > STALL_MS) stalledMs += nowMs - lastMs
+    if (nowMs - lastMs > STALL_MS) {
+      stalledMs += nowMs - lastMs
+      lastStallMs = nowMs
+    }
     lastMs = nowMs
     flood?.turn(nowMs)
-    for (const probe of probes) probe.turn(nowMs)
+    for (const probe of probes) probe.turn(nowMs, lastStallMs)
   }
   // Probes that are on their way.
-  for (const overMs = now() + 200; now() < overMs; ) for (const probe of probes) probe.take()
+  for (const overMs = now() + 200; now() < overMs; ) for (const probe of probes) probe.take(lastStallMs)
   flood?.close()
   const [cluster, popular] = probes.map((probe) => probe.result())
   const { sent = 0, rcodes = [], lost = 0 } = flood ?? {}

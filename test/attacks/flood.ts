@@ -8,7 +8,7 @@
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { Worker } from 'node:worker_threads'
@@ -69,6 +69,7 @@ export async function flood(flooding: Flooding): Promise<Flooded> {
     const text = corefile(ports, metrics, maxConcurrent)
     server = await CorefileServer.start({ text, before: isPinned ? before(1) : [] })
     client = startClient(isPinned)
+    if (isPinned) for (const child of [server.child, client]) prefer(child)
     const running = server
     const run = (seconds: number, outstanding: number): Promise<ClientResult> =>
       request(client!, clientRun(running.port, seconds, outstanding, flooding))
@@ -128,9 +129,14 @@ function clientRun(port: number, seconds: number, outstanding: number, { rate, p
   return { port, seconds, outstanding, rate, probeRate, floodZone: FLOOD_ZONE, cluster: CLUSTER, popular: POPULAR }
 }
 
-/** A command in front of another: on one core, and before others. */
+/** A command in front of another: on one core, in a session of its own, for which prefer() speaks. */
 function before(core: number): string[] {
-  return ['nice', '-n', '-15', 'taskset', '-c', String(core)]
+  return ['setsid', 'taskset', '-c', String(core)]
+}
+
+/** Before everybody else on that core. The kernel weighs sessions, so that a priority among all processes would be of no use (sched(7), autogroup). */
+function prefer({ pid }: ChildProcess): void {
+  writeFileSync(`/proc/${pid}/autogroup`, '-15')
 }
 
 function startClient(isPinned: boolean): ChildProcess {
