@@ -26,6 +26,8 @@ export class Upstream {
   /** Queries that came, by `NAME TYPE` in lower case. */
   readonly asked = new Map<string, number>()
   received = 0
+  /** Domains in which there are no names. */
+  empty: readonly string[] = []
   /** Answers sent, by RCODE. */
   readonly answered = new Map<number, number>()
   #udp: UdpSocket | undefined
@@ -103,7 +105,8 @@ export class Upstream {
     this.asked.set(key, (this.asked.get(key) ?? 0) + 1)
     const [, how, milliseconds] = /^(wait|never|nx|fail|cut)(?:-(\d+))?-/i.exec(name) ?? []
     if (how === 'never') return
-    const rcode: number = RCODES[how as keyof typeof RCODES] ?? 0
+    const isEmpty = this.empty.some((domain) => name.toLowerCase().endsWith(domain))
+    const rcode: number = isEmpty ? NXDOMAIN : (RCODES[how as keyof typeof RCODES] ?? 0)
     const isCut = how === 'cut' && !stream
     const answers: Answer[] =
       type === 'A' && rcode === 0 && !isCut ? [{ type: 'A', name, ttl: TTL, data: addressOf(name) }] : []
