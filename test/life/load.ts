@@ -45,7 +45,7 @@ export class Load {
   readonly #waiting = new Set<Promise<void>>()
   readonly #ended: Promise<void>
   readonly #examples: string[] = []
-  #isStopped = false
+  #stopped: Promise<LoadReport> | undefined
   #sent = 0
   #answered = 0
   #lost = 0
@@ -65,8 +65,12 @@ export class Load {
   }
 
   /** Asks nothing more, and waits for what has been asked. */
-  async stop(): Promise<LoadReport> {
-    this.#isStopped = true
+  stop(): Promise<LoadReport> {
+    this.#stopped ??= this.#stop()
+    return this.#stopped
+  }
+
+  async #stop(): Promise<LoadReport> {
     await this.#ended
     await Promise.all(this.#waiting)
     for (const client of [...this.#udp, this.#tcp]) client.close()
@@ -76,7 +80,7 @@ export class Load {
   async #run(): Promise<void> {
     const { rate = 400, tcpRate = 40 } = this.#options
     const began = performance.now()
-    for (let udp = 0, tcp = 0; !this.#isStopped; await sleep(TICK_MS)) {
+    for (let udp = 0, tcp = 0; this.#stopped === undefined; await sleep(TICK_MS)) {
       const seconds = (performance.now() - began) / 1000
       for (; udp < seconds * rate; udp++) this.#ask(this.#udp[udp % UDP_CLIENTS])
       for (; tcp < seconds * tcpRate; tcp++) this.#ask(this.#tcp)

@@ -1,6 +1,7 @@
 // Reloads, one after another, while queries come at half of what the server can do: `node test/life/reload-load.ts --rounds 1000 [--all]`.
 // Every reload changes something: blocks and ports come and go, the cluster's index is built anew; with --all plugins are put before
-// the names that are asked for, too. None may cost or change one answer. Ends with 1 if one did.
+// the names that are asked for, too. What is forwarded is asked beside it, at a pace that an upstream in this process can follow. None may
+// cost or change one answer. Ends with 1 if one did.
 
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
@@ -10,7 +11,7 @@ import { parseArgs } from 'node:util'
 import { OtherProcesses } from '../../bench/watch/usage.ts'
 import { CorefileServer, freePort } from '../corefile/corefile-server.ts'
 import { Blast, type BlastReport } from './blast.ts'
-import { type HttpPorts, httpPorts, USUAL_QUESTIONS, usualBlock } from './corefiles.ts'
+import { type HttpPorts, httpPorts, OWN_QUESTIONS, USUAL_QUESTIONS, usualBlock } from './corefiles.ts'
 import { Load, type LoadReport } from './load.ts'
 import { metricOf, metricsPage } from './metrics.ts'
 
@@ -92,7 +93,7 @@ export async function reloadUnderLoad(options: ReloadLoadOptions): Promise<Reloa
   const ports = { ...(await httpPorts()), first: await freePort(), second: await freePort() }
   const server = await CorefileServer.start({ text: variants[0](ports), workers })
   try {
-    const blast = await Blast.make(server.port, USUAL_QUESTIONS)
+    const blast = await Blast.make(server.port, OWN_QUESTIONS)
     const texts = variants.map((variant) => variant(ports))
     const found = await capacities(server, blast, texts)
     // Those of PLAIN all do the same work for what is asked: what one of them got more of was luck with the cores.
@@ -128,7 +129,7 @@ export async function reloadUnderLoad(options: ReloadLoadOptions): Promise<Reloa
       resident: [before, after],
       others: Math.round(others.cores * 100) / 100,
       socketDrops: metricOf(page, 'peregrine_socket_drops_total'),
-      counted: [counted, USUAL_QUESTIONS.length + blasted.sent + loaded.sent],
+      counted: [counted, OWN_QUESTIONS.length + blasted.sent + loaded.sent],
     }
   } finally {
     if (server.isRunning) server.kill()
