@@ -11,6 +11,7 @@ import { type Policy, policyOf } from './policy.ts'
 import { ReadyAnswer } from './ready-answer.ts'
 import { RetryBudget } from './retry-budget.ts'
 import { tlsParameters } from './tls-upstream.ts'
+import { type OpenUdpPort, openNodePort } from './udp-port.ts'
 import { Upstream } from './upstream.ts'
 import type { UpstreamQuery } from './upstream-query.ts'
 
@@ -23,6 +24,8 @@ const ATTEMPTS_EACH = 2
 
 export interface ForwarderContext {
   readonly counters: ForwardCounters
+  /** How datagram sockets are opened; node:dgram unless given. */
+  readonly openPort?: OpenUdpPort
   log(level: 'info' | 'warning' | 'error', line: string): void
 }
 
@@ -39,10 +42,11 @@ export class Forwarder {
   #isClosed = false
 
   /** @throws Error if certificates cannot be read */
-  constructor(config: ForwardConfig, { counters, log }: ForwarderContext) {
+  constructor(config: ForwardConfig, { counters, log, openPort = openNodePort }: ForwarderContext) {
     const times = this.#times
     const tls = tlsParameters(config)
-    const upstreams = config.upstreams.map((at, i) => new Upstream(at, config, tls[i], { counters, times, log }))
+    const shared = { counters, times, log, openPort }
+    const upstreams = config.upstreams.map((at, i) => new Upstream(at, config, tls[i], shared))
     const { maxConnectAttempts } = config
     this.#upstreams = upstreams
     this.#policy = policyOf(config.policy, upstreams)

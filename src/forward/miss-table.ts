@@ -69,19 +69,32 @@ export function createBell(): SharedArrayBuffer {
   return new SharedArrayBuffer(64)
 }
 
-/** Wakes the resolver, if it sleeps. A load, most of the time. */
-export function ring(bell: Int32Array): void {
-  if (Atomics.load(bell, 0) === 1 && Atomics.compareExchange(bell, 0, 1, 0) === 1) Atomics.notify(bell, 0)
+// What its one word says of the resolver.
+const AWAKE = 0
+const ASLEEP = 1
+/** It watches its sockets, and an eventfd. */
+const WATCHING = 2
+
+/** Wakes the resolver, if it sleeps. A load, most of the time. @param wake  raises the eventfd */
+export function ring(bell: Int32Array, wake: () => void): void {
+  const state = Atomics.load(bell, 0)
+  if (state === AWAKE || Atomics.compareExchange(bell, 0, state, AWAKE) !== state) return
+  if (state === ASLEEP) Atomics.notify(bell, 0)
+  else wake()
 }
 
-/** Settles when somebody rings. @param isEmpty  looked at once more after everybody can see that we sleep: false, and it settles at once */
-export async function asleep(bell: Int32Array<SharedArrayBuffer>, isEmpty: () => boolean): Promise<void> {
-  Atomics.store(bell, 0, 1)
-  if (!isEmpty()) {
-    Atomics.store(bell, 0, 0)
-    return
-  }
-  await Atomics.waitAsync(bell, 0, 1).value
+/** Settles when somebody rings. @param isIdle  looked at once more after everybody can see that we sleep: false, and it settles at once */
+export async function asleep(bell: Int32Array<SharedArrayBuffer>, isIdle: () => boolean): Promise<void> {
+  Atomics.store(bell, 0, ASLEEP)
+  if (isIdle()) await Atomics.waitAsync(bell, 0, ASLEEP).value
+  else Atomics.store(bell, 0, AWAKE)
+}
+
+/** As asleep(), but in `watch`, which the eventfd ends; called with false if there is something to do. */
+export function watching(bell: Int32Array, isIdle: () => boolean, watch: (mayWait: boolean) => void): void {
+  Atomics.store(bell, 0, WATCHING)
+  watch(isIdle())
+  Atomics.store(bell, 0, AWAKE)
 }
 
 /** Memory for a table; zeroed: every slot is the worker's. */

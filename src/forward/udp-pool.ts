@@ -6,6 +6,7 @@ import { monotonicMs } from './clock.ts'
 import { type DueTimes, Timed } from './due-times.ts'
 import { type Exchange, Nowhere } from './exchange.ts'
 import { randomBelow } from './random-octets.ts'
+import type { OpenUdpPort } from './udp-port.ts'
 import { type Peer, UdpSocket } from './udp-socket.ts'
 
 const PLACES = 16
@@ -30,10 +31,12 @@ export class UdpPool extends Timed {
   /** Also those that take no more and wait for answers still. */
   readonly #all = new Set<UdpSocket>()
 
+  readonly #openPort: OpenUdpPort
   readonly #full: Nowhere
 
-  constructor(peer: Peer, limits: PoolLimits, times: DueTimes) {
+  constructor(peer: Peer, limits: PoolLimits, times: DueTimes, openPort: OpenUdpPort) {
     super()
+    this.#openPort = openPort
     this.#peer = peer
     this.#limits = limits
     this.#times = times
@@ -75,7 +78,7 @@ export class UdpPool extends Timed {
   }
 
   #open(place: number, nowMs: number): UdpSocket {
-    const socket = new UdpSocket(this.#peer, nowMs, (each) => this.#all.delete(each))
+    const socket = new UdpSocket(this.#peer, nowMs, this.#openPort, (each) => this.#all.delete(each))
     this.#places[place] = socket
     // One that could not be opened has said so already.
     if (socket.isUsable) this.#all.add(socket)

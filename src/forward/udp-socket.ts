@@ -1,26 +1,19 @@
 // A datagram socket connected to one upstream: the kernel lets nobody else's datagrams in and reports refusals. Many exchanges at a time, each with
 // an id by lot; the port is by lot too (the kernel's). Not here: which socket is taken (udp-pool.ts).
 
-import { createSocket, type Socket } from 'node:dgram'
 import { addressAndPort } from '../io/addresses.ts'
 import { type Carrier, type Exchange, type FailureReason, Nowhere } from './exchange.ts'
 import { errorText } from './network-errors.ts'
 import { random16 } from './random-octets.ts'
+import type { OpenUdpPort, Peer, UdpPort } from './udp-port.ts'
 import { HEADER_LENGTH } from './upstream-query.ts'
+
+export type { Peer } from './udp-port.ts'
 
 /** Queries, then the port is given up: one that is used for long can be found out. */
 const USES_MAX = 512
 /** Answers to nobody, then somebody is guessing. An upstream that answers twice is none: those ids have been asked for. */
 const STRANGERS_MAX = 32
-
-/** Where an upstream is, and how it is reached. */
-export interface Peer {
-  readonly host: string
-  readonly port: number
-  readonly family: 4 | 6
-  /** Our own address; '' = the system's choice. */
-  readonly sourceAddress: string
-}
 
 export class UdpSocket implements Carrier {
   /** When it was used last. */
@@ -28,14 +21,11 @@ export class UdpSocket implements Carrier {
   /** When it was opened. */
   readonly openedMs: number
   readonly #peer: Peer
-  readonly #socket: Socket
+  readonly #port: UdpPort | null = null
   readonly #closed: (socket: UdpSocket) => void
   readonly #waiting = new Map<number, Exchange>()
   /** All ids that it has asked with. */
   readonly #asked = new Set<number>()
-  readonly #afterSend = (error: Error | null): void => {
-    if (error !== null) this.#broken(error)
-  }
   #unsent: Exchange[] | null = []
   #strangers = 0
   #isRetired = false
@@ -44,22 +34,20 @@ export class UdpSocket implements Carrier {
   #error = ''
 
   /** @param closed  called once, when it is closed: retired with nothing waiting, burned, or broken */
-  constructor(peer: Peer, nowMs: number, closed: (socket: UdpSocket) => void) {
+  constructor(peer: Peer, nowMs: number, open: OpenUdpPort, closed: (socket: UdpSocket) => void) {
     this.#peer = peer
     this.openedMs = nowMs
     this.#closed = closed
-    const { host, port, family, sourceAddress } = peer
-    const socket = createSocket({
-      type: family === 4 ? 'udp4' : 'udp6',
-      // An address is its own; the default would ask the system in another thread.
-      lookup: (name, _options, found) => found(null, name, family),
-    })
-    this.#socket = socket
-    socket.on('error', (error) => this.#broken(error))
-    socket.on('message', (message) => this.#received(message))
-    socket.on('connect', () => this.#connected())
-    if (sourceAddress === '') socket.connect(port, host)
-    else socket.bind({ address: sourceAddress, port: 0, exclusive: true }, () => socket.connect(port, host))
+    try {
+      this.#port = open(peer, {
+        opened: () => this.#connected(),
+        received: (message, at, length) => this.#received(message, at, length),
+        failed: (error) => this.#broken(error),
+      })
+      if (this.#port.isOpen) this.#unsent = null
+    } catch (error) {
+      this.#broken(error as Error)
+    }
   }
 
   /** Whether it takes more. */
@@ -94,6 +82,7 @@ export class UdpSocket implements Carrier {
     exchange.id = id
     exchange.carrier = this
     this.#waiting.set(id, exchange)
+    this.#port?.await(true)
     this.usedMs = nowMs
     if (asked.size >= USES_MAX) this.retire()
     if (this.#unsent === null) this.#send(exchange)
@@ -102,7 +91,7 @@ export class UdpSocket implements Carrier {
 
   resend(exchange: Exchange): void {
     // Not yet connected: it will be sent in a moment.
-    if (this.#unsent === null && !this.#isClosed) this.#socket.send(exchange.message, this.#afterSend)
+    if (this.#unsent === null && !this.#isClosed) this.#port?.send(exchange.message)
   }
 
   /** Datagrams get lost. */
@@ -137,27 +126,27 @@ export class UdpSocket implements Carrier {
   }
 
   #send(exchange: Exchange): void {
-    this.#socket.send(exchange.message, this.#afterSend)
+    this.#port?.send(exchange.message)
     exchange.sent()
   }
 
-  #received(message: Buffer): void {
+  #received(message: Uint8Array, at: number, length: number): void {
     if (this.#isClosed) return
-    const { length } = message
-    const id = length < HEADER_LENGTH ? -1 : (message[0] << 8) | message[1]
+    const id = length < HEADER_LENGTH ? -1 : (message[at] << 8) | message[at + 1]
     const exchange = this.#waiting.get(id)
-    if (exchange === undefined || (message[2] & 0x80) === 0) {
+    if (exchange === undefined || (message[at + 2] & 0x80) === 0) {
       if (!this.#asked.has(id) && ++this.#strangers > STRANGERS_MAX) {
         this.fail('burned', `read ${this.ends}: too many answers to nobody`)
       }
       return
     }
     this.#forget(exchange)
-    if (exchange.received(message, 0, length, this)) {
+    if (exchange.received(message, at, length, this)) {
       this.#closeIfDone()
       return
     }
     this.#waiting.set(id, exchange)
+    this.#port?.await(true)
     exchange.carrier = this
   }
 
@@ -169,16 +158,12 @@ export class UdpSocket implements Carrier {
   }
 
   #own(): string {
-    try {
-      const { address, port } = this.#socket.address()
-      return addressAndPort(address, port)
-    } catch {
-      return addressAndPort(this.#peer.family === 4 ? '0.0.0.0' : '::', 0)
-    }
+    return this.#port?.own() ?? addressAndPort(this.#peer.family === 4 ? '0.0.0.0' : '::', 0)
   }
 
   #forget(exchange: Exchange): void {
     this.#waiting.delete(exchange.id)
+    if (this.#waiting.size === 0) this.#port?.await(false)
     exchange.carrier = null
   }
 
@@ -189,7 +174,7 @@ export class UdpSocket implements Carrier {
   #close(): void {
     if (this.#isClosed) return
     this.#isClosed = true
-    this.#socket.close()
+    this.#port?.close()
     this.#closed(this)
   }
 }

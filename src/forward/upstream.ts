@@ -13,6 +13,7 @@ import { RoundTrip } from './round-trip.ts'
 import type { TlsParameters } from './stream-connection.ts'
 import { StreamPool } from './stream-pool.ts'
 import { UdpPool } from './udp-pool.ts'
+import type { OpenUdpPort } from './udp-port.ts'
 import type { Peer } from './udp-socket.ts'
 import { UpstreamName, type Way } from './upstream-name.ts'
 
@@ -23,6 +24,7 @@ const HABIT_MS = 600_000
 export interface UpstreamContext {
   readonly counters: ForwardCounters
   readonly times: DueTimes
+  readonly openPort: OpenUdpPort
   log(level: 'info' | 'warning' | 'error', line: string): void
 }
 
@@ -46,6 +48,7 @@ export class Upstream {
   readonly #config: ForwardConfig
   readonly #counters: ForwardCounters
   readonly #times: DueTimes
+  readonly #openPort: OpenUdpPort
   readonly #tls: TlsParameters | null
   readonly #isHttps: boolean
   /** Of an upstream given by name; null: it is one given by address. */
@@ -57,7 +60,8 @@ export class Upstream {
 
   /** @param tls  null for an upstream without */
   constructor(at: UpstreamConfig, config: ForwardConfig, tls: TlsParameters | null, context: UpstreamContext) {
-    const { counters, times } = context
+    const { counters, times, openPort } = context
+    this.#openPort = openPort
     this.to = upstreamLabel(at)
     this.#config = config
     this.#counters = counters
@@ -129,7 +133,7 @@ export class Upstream {
     const isSameFamily = isIPv6(config.sourceAddress) === (family === 6)
     const peer: Peer = { host, port, family, sourceAddress: isSameFamily ? config.sourceAddress : '' }
     return {
-      udp: this.#tls === null ? new UdpPool(peer, config, this.#times) : null,
+      udp: this.#tls === null ? new UdpPool(peer, config, this.#times, this.#openPort) : null,
       stream: this.#openStreams(peer),
       streamProto: this.#tls === null ? 'tcp' : 'tcp-tls',
     }

@@ -34,6 +34,8 @@ export interface WaitingPlace {
   /** One for each query worker (forward/miss-table.ts); empty where the transport cannot send from another thread. */
   readonly tables: readonly SharedArrayBuffer[]
   readonly bell: SharedArrayBuffer
+  /** eventfd that wakes the resolver thread where the bell does not; -1: there is none. */
+  readonly event: number
   /** Name of the channel that workers with an event loop ask through. */
   readonly channel: string
 }

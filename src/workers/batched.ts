@@ -2,12 +2,21 @@
 
 import { closeDescriptor, duplicate, openEvent } from '../io/libc.ts'
 import { isDispensable, ListenError } from '../io/listening.ts'
+import { REACTOR_SOCKETS_MAX } from '../io/reactor.ts'
 import { mapSlab, type SlabPlace, SOCKETS_MAX, unmapSlab } from '../io/slab.ts'
 import { type BoundAddress, bindAddress, closeBound, quiesceSocket, receiveQueueDrops, wake } from '../io/sockets.ts'
 import type { AnswerSource } from './answer.ts'
 import type { QueryAssignment, QueryTask } from './query.ts'
 import type { StreamAssignment, StreamListener, StreamTask } from './stream.ts'
-import type { Bind, Listener, ServeOptions, Transport, TransportKind, TransportTask } from './transport.ts'
+import type {
+  Bind,
+  Listener,
+  ResolverPlace,
+  ServeOptions,
+  Transport,
+  TransportKind,
+  TransportTask,
+} from './transport.ts'
 
 interface Station {
   readonly slab: SlabPlace
@@ -26,7 +35,7 @@ const open: TransportKind['open'] = async (options, control) => new BatchedTrans
 
 /** Linux's batched system calls. */
 export const batched: TransportKind = {
-  sharesSockets: true,
+  events: { open: openEvent, wake, close: closeDescriptor },
   queryModule: new URL('./query.ts', import.meta.url).href,
   open,
 }
@@ -57,7 +66,7 @@ class BatchedTransport implements Transport {
   // A closed descriptor may be anyone's: the last count is taken before.
   readonly #dropsBefore: number[]
   #isClosed = false
-  #outbox: SlabPlace | null = null
+  #resolver: ResolverPlace | null = null
 
   constructor(options: Parameters<TransportKind['open']>[0], control: SharedArrayBuffer) {
     this.#options = options
@@ -83,9 +92,13 @@ class BatchedTransport implements Transport {
     }))
   }
 
-  outbox(): SlabPlace {
-    this.#outbox ??= mapSlab()
-    return this.#outbox
+  resolverPlace(): ResolverPlace {
+    this.#resolver ??= {
+      outbox: mapSlab(),
+      inbox: mapSlab(),
+      open: new SharedArrayBuffer(REACTOR_SOCKETS_MAX * 4),
+    }
+    return this.#resolver
   }
 
   receiveQueueDrops(worker: number): number {
@@ -127,7 +140,9 @@ class BatchedTransport implements Transport {
       this.#closeDatagramSockets(each)
     }
     this.#stations.forEach(closeStation)
-    if (this.#outbox !== null) unmapSlab(this.#outbox)
+    if (this.#resolver === null) return
+    unmapSlab(this.#resolver.outbox)
+    unmapSlab(this.#resolver.inbox)
   }
 
   #closeDatagramSockets({ datagramSockets }: Open): void {

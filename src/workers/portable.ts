@@ -28,7 +28,7 @@ const open: TransportKind['open'] = async (options, control) => {
 
 /** node:dgram and node:net, on any platform. */
 export const portable: TransportKind = {
-  sharesSockets: false,
+  events: null,
   queryModule: new URL('./datagram.ts', import.meta.url).href,
   open,
 }
@@ -61,7 +61,7 @@ class PortableTransport implements Transport {
     return this.#open.map(({ address, port, listener }) => ({ address, port, listener, receiveBufferBytes: 0 }))
   }
 
-  outbox(): null {
+  resolverPlace(): null {
     return null
   }
 

@@ -14,6 +14,7 @@ import { Forwarder } from '../forward/forwarder.ts'
 import { MISS_CHAIN, MISS_REFRESH } from '../forward/miss-table.ts'
 import { appendReady, FORM_FLAGS, readyRecords } from '../forward/ready-form.ts'
 import { BlockResolution, Resolved } from '../forward/resolution.ts'
+import type { OpenUdpPort } from '../forward/udp-port.ts'
 import type { LoopPass } from '../plugins/loop.ts'
 import { type Outcome, replyOf, type Wait } from '../plugins/plugin.ts'
 import type { AnswerSource } from './answerer.ts'
@@ -37,10 +38,13 @@ const BUFSIZE = 1232
 /** Forwarders and caches, which outlive a source when the next one has the same. */
 export class SharedForwarders {
   readonly counters: ForwardCounters
+  readonly #openPort: OpenUdpPort | undefined
   #forwarders = new Map<string, Forwarder>()
   readonly #writers = new Map<number, CacheWriter>()
 
-  constructor() {
+  /** @param openPort  how datagram sockets to upstreams are opened */
+  constructor(openPort?: OpenUdpPort) {
+    this.#openPort = openPort
     const plan = planForward([])
     this.counters = new ForwardCounters(plan, createForwardCounters(plan))
   }
@@ -49,7 +53,7 @@ export class SharedForwarders {
     const key = JSON.stringify(config)
     const known = this.#forwarders.get(key)
     if (known !== undefined) return known
-    const made = new Forwarder(config, { counters: this.counters, log })
+    const made = new Forwarder(config, { counters: this.counters, log, openPort: this.#openPort })
     this.#forwarders.set(key, made)
     return made
   }

@@ -5,14 +5,16 @@ import { threadId } from 'node:worker_threads'
 import { Query, readQuery } from '../dns/question.ts'
 import { beginResponse, endResponse, Response, SERVFAIL } from '../dns/response.ts'
 import { monotonicMs } from '../forward/clock.ts'
-import { asleep, MISS_REFRESH, MissReader } from '../forward/miss-table.ts'
-import { Outbox } from '../io/outbox.ts'
-import type { SlabPlace } from '../io/slab.ts'
+import { asleep, MISS_REFRESH, MissReader, watching } from '../forward/miss-table.ts'
+import { reactorPorts } from '../forward/udp-port.ts'
+import type { Outbox } from '../io/outbox.ts'
+import type { Reactor } from '../io/reactor.ts'
 import type { AnswerSource, WaitingPlace } from './answerer.ts'
 import { BUSY, ControlBlock, STOPPED, WAITING } from './control.ts'
 import { collectGarbage, LET_GO, letGo } from './garbage.ts'
 import type { Assigned, Later } from './pool.ts'
 import { ResolverStand, SharedForwarders } from './resolver-stand.ts'
+import type { ResolverPlace } from './transport.ts'
 import {
   CallWaiting,
   type ChannelMessage,
@@ -29,8 +31,8 @@ export interface ResolverTask {
   readonly worker: number
   readonly control: SharedArrayBuffer
   readonly waiting: WaitingPlace
-  /** What answers are sent from; null where the transport cannot send from another thread. */
-  readonly slab: SlabPlace | null
+  /** null where the transport cannot send from another thread. */
+  readonly place: ResolverPlace | null
 }
 
 /** What it is to do now. */
@@ -55,6 +57,8 @@ const BEAT_MS = 100
 const BEATS_AFTER_MS = 6000
 /** What workers have handed over by an earlier source has arrived by then. */
 const RETIRE_MS = 200
+/** So long, at most, Node's loop has no turn while datagrams are waited for. */
+const WATCH_MS = 2
 const BUFSIZE = 1232
 
 const query = new Query()
@@ -68,7 +72,7 @@ export default async function resolveQueries(task: ResolverTask & Assigned<Resol
   const { port, assignment } = task
   const control = new ControlBlock(task.control, task.worker)
   control.threadId = threadId
-  const resolver = new Resolver(task, control)
+  const resolver = new Resolver(task, control, await nativeOf(task))
   resolver.assign(assignment.source)
   collectGarbage()
   resolver.begin()
@@ -90,6 +94,19 @@ export default async function resolveQueries(task: ResolverTask & Assigned<Resol
   control.state = STOPPED
 }
 
+/** What needs the gate to the C library, which is loaded only where it can be used. */
+interface Native {
+  readonly reactor: Reactor
+  readonly outbox: Outbox
+}
+
+async function nativeOf({ place, waiting }: ResolverTask): Promise<Native | null> {
+  if (place === null) return null
+  const { Reactor } = await import('../io/reactor.ts')
+  const { Outbox } = await import('../io/outbox.ts')
+  return { reactor: new Reactor(place.inbox, waiting.event, place.open), outbox: new Outbox(place.outbox) }
+}
+
 class Resolver {
   readonly #task: ResolverTask
   readonly #control: ControlBlock
@@ -99,19 +116,23 @@ class Resolver {
   /** Tells this one from those before it. */
   readonly #life = monotonicMs()
   #channel!: BroadcastChannel
-  readonly #forwarders = new SharedForwarders()
+  readonly #forwarders: SharedForwarders
   /** By generation: the newest, and those that somebody still waits for. */
   readonly #stands = new Map<number, ResolverStand>()
+  /** null: datagrams to upstreams go through Node's loop. */
+  readonly #reactor: Reactor | null
   #isFlushing = false
   #beating: NodeJS.Timeout | undefined
   #beatsUntilMs = 0
 
-  constructor(task: ResolverTask, control: ControlBlock) {
+  constructor(task: ResolverTask, control: ControlBlock, native: Native | null) {
+    this.#reactor = native === null ? null : native.reactor
+    this.#forwarders = new SharedForwarders(native === null ? undefined : reactorPorts(native.reactor))
     this.#task = task
     this.#control = control
     const { tables, bell } = task.waiting
     this.#tables = tables.map((table) => new MissReader(table))
-    this.#posted = task.slab === null ? null : new Posted(new Outbox(task.slab))
+    this.#posted = native === null ? null : new Posted(native.outbox)
     this.#bell = new Int32Array(bell)
   }
 
@@ -161,20 +182,36 @@ class Resolver {
   async run(): Promise<void> {
     const control = this.#control
     void control.stopped().then(() => Atomics.notify(this.#bell, 0))
+    const isIdle = (): boolean => this.#isIdle() && !control.stopping
     while (!control.stopping) {
       const taken = this.#turn()
-      if (taken > 0) {
-        await new Promise((resolve) => setImmediate(resolve))
+      const reactor = this.#reactor
+      if (reactor !== null && reactor.awaited > 0) this.#watch(reactor, taken === 0)
+      else if (taken === 0) {
+        await asleep(this.#bell, isIdle)
         continue
       }
-      await asleep(this.#bell, () => this.#isIdle() && !control.stopping)
+      // Node's loop has streams to upstreams, timers and messages.
+      await new Promise((resolve) => setImmediate(resolve))
     }
+  }
+
+  /** Waits for datagrams of upstreams, and for who rings. */
+  #watch(reactor: Reactor, mayWait: boolean): void {
+    watching(
+      this.#bell,
+      () => mayWait && this.#isIdle(),
+      (isIdle) => reactor.turn(isIdle ? WATCH_MS : 0),
+    )
+    this.#posted?.flush()
   }
 
   /** Waits for what is being asked, then lets go of everything. */
   async close(): Promise<void> {
     const deadline = performance.now() + DRAIN_MAX_MS
     while ((this.#turn() > 0 || this.#waits()) && performance.now() < deadline) {
+      this.#reactor?.turn(0)
+      this.#posted?.flush()
       await new Promise((resolve) => setTimeout(resolve, DRAIN_POLL_MS))
     }
     this.#forwarders.close()

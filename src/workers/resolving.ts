@@ -1,11 +1,11 @@
 // The resolver thread as the main thread sees it: started when a source forwards for the first time, and kept from then on.
 
 import { createBell, createMissTable, ring } from '../forward/miss-table.ts'
-import type { SlabPlace } from '../io/slab.ts'
 import type { AnswerSource, WaitingPlace } from './answerer.ts'
 import { ControlBlock } from './control.ts'
 import { WorkerPool } from './pool.ts'
 import type { ResolverAssignment, ResolverTask } from './resolver.ts'
+import type { EventCalls, ResolverPlace } from './transport.ts'
 
 const MODULE = new URL('./resolver.ts', import.meta.url).href
 /** What waits at the end is answered within 5 s. */
@@ -15,14 +15,13 @@ const STOP_MS = 6000
 export interface ResolvingOptions {
   /** Query workers. */
   readonly workers: number
-  /** Can this thread send from the workers' sockets? */
-  readonly sharesSockets: boolean
+  /** Eventfds, where the transport has them: then a thread can send from the sockets of others, too. */
+  readonly events: EventCalls | null
   readonly control: SharedArrayBuffer
   readonly log: (line: string) => void
   /** Gets what the thread posts. */
   readonly take: (message: object) => void
-  /** Memory that answers are sent from. */
-  readonly slab: () => SlabPlace | null
+  readonly place: () => ResolverPlace | null
 }
 
 let lastChannel = 0
@@ -65,14 +64,17 @@ export class Resolving {
     }
     await this.warm(source)
     this.#isStarted = true
-    const { workers, control, slab, sharesSockets } = this.#options
+    const { workers, control, events, place } = this.#options
     const worker = workers + 1
     const pool = this.#pool!
-    const task: ResolverTask = { worker, control, waiting: source.waiting, slab: sharesSockets ? slab() : null }
+    const task: ResolverTask = { worker, control, waiting: source.waiting, place: place() }
+    const { event } = source.waiting
     const bell = new Int32Array(source.waiting.bell)
     const block = new ControlBlock(control, worker)
     const assign = (): ResolverAssignment => ({ source: this.#source })
-    pool.start([{ label: 'resolver worker', task, control: block, assign, wake: () => ring(bell) }])
+    pool.start([
+      { label: 'resolver worker', task, control: block, assign, wake: () => ring(bell, () => events?.wake(event)) },
+    ])
     await pool.ready()
   }
 
@@ -88,6 +90,7 @@ export class Resolving {
   /** Answers what waits, then ends. */
   async stop(): Promise<void> {
     await this.#pool?.stop(STOP_MS)
+    if (this.#place !== undefined) this.#options.events?.close(this.#place.event)
   }
 
   get isRunning(): boolean {
@@ -101,8 +104,9 @@ export class Resolving {
   }
 
   #makePlace(): WaitingPlace {
-    const { sharesSockets, workers } = this.#options
-    const tables = Array.from({ length: sharesSockets ? workers : 0 }, () => createMissTable())
-    return { tables, bell: createBell(), channel: `peregrine resolver ${process.pid} ${++lastChannel}` }
+    const { events, workers } = this.#options
+    const tables = Array.from({ length: events === null ? 0 : workers }, () => createMissTable())
+    const event = events?.open() ?? -1
+    return { tables, bell: createBell(), event, channel: `peregrine resolver ${process.pid} ${++lastChannel}` }
   }
 }

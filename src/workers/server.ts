@@ -71,11 +71,11 @@ export async function startServing(options: ServeOptions, meanwhile?: () => void
   let transport: Transport | undefined
   const resolving = new Resolving({
     workers: options.workers,
-    sharesSockets: kind.sharesSockets,
+    events: kind.events,
     control,
     log: options.log,
     take,
-    slab: () => transport!.outbox(),
+    place: () => transport!.resolverPlace(),
   })
   const answerSource = resolving.stamp(options.answerSource)
   try {

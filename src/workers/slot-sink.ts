@@ -4,6 +4,7 @@ import { copyQuery, type Query } from '../dns/question.ts'
 import { monotonicMs } from '../forward/clock.ts'
 import { MISS_MESSAGE_MAX, MissWriter, ring } from '../forward/miss-table.ts'
 import type { Slab } from '../io/slab.ts'
+import { wake } from '../io/sockets.ts'
 import { MessagePeers, type MissSink, type PeerReader, type WaitingPlace } from './answerer.ts'
 
 export class SlotSink implements MissSink {
@@ -13,15 +14,17 @@ export class SlotSink implements MissSink {
   readonly #slab: Slab
   readonly #table: MissWriter
   readonly #bell: Int32Array
+  readonly #wake: () => void
   readonly #reader: PeerReader
   readonly #peers = new MessagePeers()
   readonly #copy = new Uint8Array(MISS_MESSAGE_MAX)
 
   /** @param peers  knows those of the slot that is being answered */
-  constructor(slab: Slab, { tables, bell }: WaitingPlace, worker: number, peers: PeerReader) {
+  constructor(slab: Slab, { tables, bell, event }: WaitingPlace, worker: number, peers: PeerReader) {
     this.#slab = slab
     this.#table = new MissWriter(tables[worker])
     this.#bell = new Int32Array(bell)
+    this.#wake = () => wake(event)
     this.#reader = peers
   }
 
@@ -53,7 +56,7 @@ export class SlotSink implements MissSink {
       const copied = copyQuery(query, packet, start, this.#copy, 0)
       table.push(kind, listener, route, generation, beganMs, this.#copy, 0, copied, length)
     }
-    ring(this.#bell)
+    ring(this.#bell, this.#wake)
     return true
   }
 }

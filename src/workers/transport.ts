@@ -46,6 +46,23 @@ export interface Listener {
   readonly receiveBufferBytes: number
 }
 
+/** Eventfds, by their descriptors. */
+export interface EventCalls {
+  open(): number
+  wake(event: number): void
+  close(event: number): void
+}
+
+/** Of the resolver thread: it outlives that. */
+export interface ResolverPlace {
+  /** What answers are sent from. */
+  readonly outbox: SlabPlace
+  /** What upstreams' datagrams are received into. */
+  readonly inbox: SlabPlace
+  /** Descriptors that it has open (io/reactor.ts). */
+  readonly open: SharedArrayBuffer
+}
+
 /** A task for a pool: see `PoolWorker`. */
 export interface TransportTask {
   readonly task: object
@@ -60,8 +77,8 @@ export interface Transport {
   /** One task for each query worker; fewer than asked for where the platform cannot share a port. */
   readonly queryTasks: readonly TransportTask[]
   readonly streamTask: TransportTask
-  /** Memory that answers can be sent from by another thread than those of the tasks, null if they cannot. The same each time. */
-  outbox(): SlabPlace | null
+  /** What a thread needs to send from the sockets of others and to have its own watched, null where that cannot be. The same each time. */
+  resolverPlace(): ResolverPlace | null
   /** Datagrams the kernel dropped because a worker's receive buffers were full. */
   receiveQueueDrops(worker: number): number
   /**
@@ -78,8 +95,8 @@ export interface Transport {
 
 /** A way to serve, not begun yet. */
 export interface TransportKind {
-  /** Can a thread send from the sockets of another one? */
-  readonly sharesSockets: boolean
+  /** null: there are none, and no thread can send from the sockets of another. */
+  readonly events: EventCalls | null
   /** File URL of the module that query workers run; it exports `prepare` besides the task. */
   readonly queryModule: string
   /** Binds. `answererModule` is settled, `control` has a block for each worker, the stream worker's last. */

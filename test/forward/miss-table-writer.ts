@@ -47,8 +47,8 @@ function write({ memory, bell, progress, total }: WriterTask): void {
   const bellWords = new Int32Array(bell)
   while (Atomics.load(next, 0) < total) {
     const ticket = Atomics.add(next, 0, 1)
-    while (!pushTicket(writer, ticket)) ring(bellWords)
-    ring(bellWords)
+    while (!pushTicket(writer, ticket)) ring(bellWords, () => {})
+    ring(bellWords, () => {})
   }
 }
 

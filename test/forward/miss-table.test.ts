@@ -264,7 +264,7 @@ test('between two threads, of which the writer dies again and again', { timeout:
       await ended
     }
     isDone = true
-    ring(bellWords)
+    ring(bellWords, () => {})
   })()
   let last = -1
   let taken = 0
