@@ -1,13 +1,14 @@
 // The way to an upstream over HTTPS: one HTTP/2 connection, a request for each query, whose id is 0 so that answers could be cached on the way.
 // RFC 8484. The path is always /dns-query (Corefile reference 5.6). Not here: HTTP/1.1, which no such upstream needs.
 
-import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } from 'node:http2'
+import type { ClientHttp2Session, ClientHttp2Stream } from 'node:http2'
 import { addressAndPort } from '../io/addresses.ts'
 import { monotonicMs } from './clock.ts'
 import { type DueTimes, Timed } from './due-times.ts'
 import type { Carrier, Exchange } from './exchange.ts'
 import { errorText } from './network-errors.ts'
 import { openTls, type TlsParameters } from './stream-connection.ts'
+import { http2Module } from './tls-module.ts'
 import type { PoolLimits } from './udp-pool.ts'
 import type { Peer } from './udp-socket.ts'
 import { HEADER_LENGTH } from './upstream-query.ts'
@@ -17,7 +18,6 @@ const MESSAGE_TYPE = 'application/dns-message'
 const MESSAGE_MAX = 65535
 /** Under way at a time; what the other end allows is often a hundred, the rest waits in line. */
 const WAITING_MAX = 4096
-const { NGHTTP2_CANCEL } = constants
 
 export class HttpsPool extends Timed implements Carrier {
   readonly #peer: Peer
@@ -85,7 +85,7 @@ export class HttpsPool extends Timed implements Carrier {
     const stream = this.#waiting.get(exchange)
     this.#waiting.delete(exchange)
     exchange.carrier = null
-    stream?.close(NGHTTP2_CANCEL)
+    stream?.close(http2Module().constants.NGHTTP2_CANCEL)
   }
 
   close(): void {
@@ -120,7 +120,7 @@ export class HttpsPool extends Timed implements Carrier {
 
   #open(nowMs: number): ClientHttp2Session {
     this.#retire()
-    const session = connect(`https://${addressAndPort(this.#tls.serverName, this.#peer.port)}`, {
+    const session = http2Module().connect(`https://${addressAndPort(this.#tls.serverName, this.#peer.port)}`, {
       createConnection: () => openTls(this.#peer, this.#tls, ['h2']),
     })
     this.#session = session

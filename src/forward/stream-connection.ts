@@ -2,19 +2,14 @@
 // and ends as a whole. Not here: which connection is taken, and when one is opened (stream-pool.ts).
 
 import { connect as connectTcp, isIP, type Socket } from 'node:net'
-import {
-  checkServerIdentity,
-  connect as connectTls,
-  type PeerCertificate,
-  type SecureContext,
-  type TLSSocket,
-} from 'node:tls'
+import type { PeerCertificate, SecureContext, TLSSocket } from 'node:tls'
 import { addressAndPort } from '../io/addresses.ts'
 import { monotonicMs } from './clock.ts'
 import { type DueTimes, Timed } from './due-times.ts'
 import type { Carrier, Exchange, FailureReason } from './exchange.ts'
 import { errorText } from './network-errors.ts'
 import { random16 } from './random-octets.ts'
+import { tlsModule } from './tls-module.ts'
 import type { Peer } from './udp-socket.ts'
 import { FRAME_LENGTH, HEADER_LENGTH } from './upstream-query.ts'
 
@@ -291,12 +286,13 @@ function tcpOptions({ host, port, family, sourceAddress }: Peer) {
 /** A TLS connection whose other end proves to be the upstream. @param protocols  to choose from (ALPN) */
 export function openTls(peer: Peer, tls: TlsParameters, protocols: string[] = []): TLSSocket {
   const { context, serverName, session } = tls
-  const socket = connectTls({
+  const socket = tlsModule().connect({
     ...tcpOptions(peer),
     secureContext: context,
     // A name goes into the handshake, an address may not (RFC 6066 §3).
     servername: isIP(serverName) === 0 ? serverName : '',
-    checkServerIdentity: (_host: string, certificate: PeerCertificate) => checkServerIdentity(serverName, certificate),
+    checkServerIdentity: (_host: string, certificate: PeerCertificate) =>
+      tlsModule().checkServerIdentity(serverName, certificate),
     ...(protocols.length === 0 ? {} : { ALPNProtocols: protocols }),
     ...(session === undefined ? {} : { session }),
   })

@@ -1,9 +1,10 @@
 // How upstreams are spoken to over TLS: whom to trust, and who we are. Corefile reference 5.6, `tls` and `tls_servername`.
 
 import { readFileSync } from 'node:fs'
-import { createSecureContext, getCACertificates, type SecureContext } from 'node:tls'
+import type { SecureContext } from 'node:tls'
 import type { ForwardConfig } from '../config/configuration.ts'
 import type { TlsParameters } from './stream-connection.ts'
+import { tlsModule } from './tls-module.ts'
 
 /**
  * For each upstream in its order; null for those without TLS. Sessions are kept for each.
@@ -22,7 +23,7 @@ export function tlsParameters({ upstreams, tls, tlsServername }: ForwardConfig):
 function secureContext(tls: ForwardConfig['tls']): SecureContext {
   const { cert, key, ca } = tls ?? { cert: '', key: '', ca: '' }
   try {
-    return createSecureContext({
+    return tlsModule().createSecureContext({
       minVersion: 'TLSv1.2',
       ca: ca === '' ? systemAuthorities() : readFileSync(ca),
       ...(cert === '' ? {} : { cert: readFileSync(cert), key: readFileSync(key) }),
@@ -36,6 +37,6 @@ function secureContext(tls: ForwardConfig['tls']): SecureContext {
 /** Those of the system as other programs use them; Node's own where there are none. */
 function systemAuthorities(): string[] {
   // The same ones stand in several files of the system.
-  const authorities = new Set(getCACertificates('system'))
-  return authorities.size > 0 ? [...authorities] : getCACertificates('bundled')
+  const authorities = new Set(tlsModule().getCACertificates('system'))
+  return authorities.size > 0 ? [...authorities] : tlsModule().getCACertificates('bundled')
 }
