@@ -44,7 +44,7 @@ export interface Flooded {
   readonly floodAsked: number
   /** What counters counted from the beginning to the end of the flood. */
   readonly counted: Readonly<Record<string, number>>
-  /** Share of one core, in the flood, by thread. */
+  /** Shares of the time of the flood, by thread. */
   readonly threads: Readonly<Record<string, number>>
   readonly exitCode: number | null
   readonly output: string
@@ -160,7 +160,7 @@ function resident({ child }: CorefileServer): number {
   return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, 'latin1'))![1]) * 1024
 }
 
-/** Seconds that threads have run, by their names. */
+/** Seconds that threads have run, and that they could have run but for others on their core, by their names. */
 function threadTimes({ child }: CorefileServer): Map<string, number> {
   const times = new Map<string, number>()
   const folder = `/proc/${child.pid}/task`
@@ -168,8 +168,10 @@ function threadTimes({ child }: CorefileServer): Map<string, number> {
     const [name, time] = ['comm', 'schedstat'].map((file) =>
       readFileSync(`${folder}/${thread}/${file}`, 'latin1').trim(),
     )
-    const seconds = Number(time.split(' ')[0]) / 1e9
-    if (seconds > 0.05) times.set(`${name} ${thread}`, seconds)
+    const [ran, waited] = time.split(' ').map((ns) => Number(ns) / 1e9)
+    if (ran < 0.05) continue
+    times.set(`${name} ${thread} ran`, ran)
+    times.set(`${name} ${thread} waited for the core`, waited)
   }
   return times
 }
