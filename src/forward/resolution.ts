@@ -199,9 +199,8 @@ export class BlockResolution {
   #store(query: Query, packet: Uint8Array, answer: ReadyAnswer): number {
     const writer = this.#writer
     const config = this.#config
-    const cache = this.#stage.cache
     const { kind } = answer
-    if (writer === null || config === null || cache === null || kind === UNCACHEABLE) return -1
+    if (writer === null || config === null || kind === UNCACHEABLE) return -1
     if (!this.#cap!.applies(query, packet, 0, kind !== SUCCESS)) return -1
     const nowMs = monotonicMs()
     const key = this.#key
@@ -211,7 +210,7 @@ export class BlockResolution {
     const { type } = query
     if (kind === FAILURE) {
       const seconds = Math.ceil(config.servfailMs / 1000)
-      if (config.servfailMs === 0 || this.#hides(cache, query, packet)) return seconds
+      if (config.servfailMs === 0) return seconds
       writer.put(key, type, qclass, bits, DENIAL, true, seconds, nowMs + config.servfailMs, nowMs, answer)
       return seconds
     }
@@ -221,14 +220,6 @@ export class BlockResolution {
     else if (!config.preferPositive) writer.drop(key, type, qclass, bits, SUCCESS)
     writer.flush()
     return ttl
-  }
-
-  /** Would a failure stand in the way of what is still of use? Only answers replace what has run out. */
-  #hides(cache: CacheReader, query: Query, packet: Uint8Array): boolean {
-    this.#stage.beginBatch()
-    const ref = this.#stage.lookStale(cache, query, packet, 0)
-    this.#stage.endBatch()
-    return ref !== 0
   }
 
   /** The cache may have the answer by now. */

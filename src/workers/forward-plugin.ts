@@ -6,7 +6,7 @@ import { beginResponse, endResponse, Response } from '../dns/response.ts'
 import { type ForwardStage, NOT_LOOKED } from '../forward/forward-stage.ts'
 import { type Plugin, type Request, replyOf, type Serve, type Walk } from '../plugins/plugin.ts'
 import { AUTHORITATIVE, PASS, WAIT } from '../plugins/stage.ts'
-import { CACHE_SERVED_STALE, cacheEvents } from './cache-events.ts'
+import { CACHE_PREFETCH, CACHE_SERVED_STALE, cacheEvents } from './cache-events.ts'
 import { writeRequest } from './request-message.ts'
 
 const SERVFAIL = 2
@@ -53,7 +53,13 @@ export class ForwardPlugin implements Plugin {
       if (stage.isStale) request.count(events[CACHE_SERVED_STALE].name, events[CACHE_SERVED_STALE].labels)
     }
     if (result === WAIT) return yield { block, request, isAlone: false }
-    if (stage.wantsRefresh) this.#refresh(block, query, scratch)
+    if (stage.wantsRefresh) {
+      this.#refresh(block, query, scratch)
+      if (!stage.isStale && cache !== null) {
+        const { name, labels } = cacheEvents(cache.config)[CACHE_PREFETCH]
+        request.count(name, labels)
+      }
+    }
     const authoritative = (result & AUTHORITATIVE) !== 0
     const octets = endResponse(response, query, scratch, result & 0x0f, authoritative, EDNS_SIZE)
     const { rcode, truncated, recursionAvailable, authenticData, ...sections } = decodeMessage(scratch, 0, octets)

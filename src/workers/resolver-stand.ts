@@ -16,9 +16,9 @@ import { appendReady, FORM_FLAGS, readyRecords } from '../forward/ready-form.ts'
 import { BlockResolution, Resolved } from '../forward/resolution.ts'
 import type { OpenUdpPort } from '../forward/udp-port.ts'
 import type { LoopPass } from '../plugins/loop.ts'
-import { type Outcome, replyOf, type Wait } from '../plugins/plugin.ts'
+import { type Outcome, type Question, type Request, replyOf, type Wait } from '../plugins/plugin.ts'
 import type { AnswerSource } from './answerer.ts'
-import { CACHE_DROP, CACHE_SERVED_STALE } from './cache-events.ts'
+import { CACHE_DROP, CACHE_SERVED_STALE, cacheEvents } from './cache-events.ts'
 import type { ChainAnswerer, ChainRun } from './chain-answer.ts'
 import { logClass } from './log-ring.ts'
 import { peerOf } from './peers.ts'
@@ -30,6 +30,7 @@ import type { Opened, Waiting } from './waiting.ts'
 
 const UDP_LENGTH_MIN = 512
 const FLAG_AA = 0x400
+const FLAG_TC = 0x200
 const FLAG_RA = 0x80
 const FLAG_AD = 0x20
 const SCRATCH_LENGTH = 65_535
@@ -319,7 +320,20 @@ export class ResolverStand {
       soon({ kind: 'failure', rcode: SERVFAIL, error: 'no upstream', plugin: 'forward' })
       return
     }
-    resolution.resolve(query, scratch, 0, waiting.stream, isAlone, (resolved) => soon(outcomeOf(resolved, question)))
+    const understandsAd = query.dnssecOk || request.authenticData
+    resolution.resolve(query, scratch, 0, waiting.stream, isAlone, (resolved) => {
+      this.#countCache(block, request, resolved)
+      soon(outcomeOf(resolved, question, understandsAd))
+    })
+  }
+
+  /** What only asking has shown; the rest has been counted where the cache was looked into. */
+  #countCache(block: number, request: Request, { words, rcode, isStale }: Resolved): void {
+    const { cache } = this.#router.blocks[block].plugins
+    const event = words === null && rcode === FORMERR ? CACHE_DROP : isStale ? CACHE_SERVED_STALE : -1
+    if (cache === undefined || event < 0) return
+    const { name, labels } = cacheEvents(cache)[event]
+    request.count(name, labels)
   }
 
   /** Nothing that a plugin does may leave a client without an answer. */
@@ -369,7 +383,8 @@ function sizeLimit({ hasOpt, udpSize }: Query, bufsize: number, capacity: number
   return stream ? capacity : Math.min(hasOpt ? udpSize : UDP_LENGTH_MIN, bufsize, capacity)
 }
 
-function outcomeOf(resolved: Resolved, question: { name: string; type: number; class: number }): Outcome {
+/** @param understandsAd  whoever asked wants to know of AD (RFC 6840 §5.7) */
+function outcomeOf(resolved: Resolved, question: Question, understandsAd: boolean): Outcome {
   const { words, octets, ref, ttl, isCached, rcode, error } = resolved
   if (words === null) return { kind: 'failure', rcode, error, plugin: 'forward' }
   const sections = readyRecords(words, octets, ref, question)
@@ -382,6 +397,7 @@ function outcomeOf(resolved: Resolved, question: { name: string; type: number; c
     ...sections,
     authoritative: isCached || (flags & FLAG_AA) !== 0,
     recursionAvailable: (flags & FLAG_RA) !== 0,
-    authenticData: (flags & FLAG_AD) !== 0,
+    authenticData: understandsAd && (flags & FLAG_AD) !== 0,
+    truncated: (flags & FLAG_TC) !== 0,
   }
 }

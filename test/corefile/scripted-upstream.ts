@@ -8,21 +8,34 @@ import { FLAG, type Response } from '../server/wire.ts'
 
 const UNTIL_MS = 10_000
 
+/** How a query finds its way: nothing but what answers in place; or through plugins on whole messages, which `metadata` asks for. */
+export const WAYS: readonly { readonly title: string; readonly lines: string; readonly flags: readonly string[] }[] = [
+  { title: 'in place', lines: '', flags: [] },
+  { title: 'by a chain, portable transport', lines: 'metadata\n', flags: ['--transport', 'dgram'] },
+]
+
 /** What an upstream says the n-th time (from 1); null: nothing at all. */
 export type Script = (n: number, asked: Asked) => Answering | null
 
-/** An upstream that does for each name what a test wants; without a script a name has an address, for an hour. */
+/** An upstream that does for each name what a test wants; without a script it does as it is told at its start. */
 export class ScriptedUpstream {
   readonly scripts = new Map<string, Script>()
   readonly lying: LyingUpstream
+  /** Every query once: what was sent again because the answer took its time has the same id and port. */
+  readonly asked: Asked[] = []
   readonly #counts = new Map<string, number>()
+  readonly #numbers = new Map<string, number>()
 
-  static async open(): Promise<ScriptedUpstream> {
-    return new ScriptedUpstream(await LyingUpstream.open())
+  readonly #usual: Script
+
+  /** @param usual  default: an address, for an hour */
+  static async open(usual: Script = address(3600)): Promise<ScriptedUpstream> {
+    return new ScriptedUpstream(await LyingUpstream.open(), usual)
   }
 
-  private constructor(lying: LyingUpstream) {
+  private constructor(lying: LyingUpstream, usual: Script) {
     this.lying = lying
+    this.#usual = usual
     lying.behavior = (asked) => this.#answer(asked)
   }
 
@@ -44,9 +57,14 @@ export class ScriptedUpstream {
 
   #answer(asked: Asked): void {
     const name = asked.name.toLowerCase()
-    const n = this.count(name) + 1
-    this.#counts.set(name, n)
-    const answering = (this.scripts.get(name) ?? address(3600))(n, asked)
+    const sent = [asked.proto, asked.connection, asked.port, asked.id, name].join(' ')
+    const n = this.#numbers.get(sent) ?? this.count(name) + 1
+    if (!this.#numbers.has(sent)) {
+      this.asked.push(asked)
+      this.#numbers.set(sent, n)
+      this.#counts.set(name, n)
+    }
+    const answering = (this.scripts.get(name) ?? this.#usual)(n, asked)
     if (answering !== null) asked.send(replyTo(asked, answering))
   }
 }
