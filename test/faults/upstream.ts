@@ -101,7 +101,7 @@ export class Upstream {
     const { id, questions = [] } = decode(message)
     const [{ name, type }] = questions
     this.received++
-    const key = `${name.toLowerCase()} ${type}`
+    const key = `${name} ${type}`.toLowerCase()
     this.asked.set(key, (this.asked.get(key) ?? 0) + 1)
     const [, how, milliseconds] = /^(wait|never|nx|fail|cut)(?:-(\d+))?-/i.exec(name) ?? []
     if (how === 'never') return
