@@ -1,7 +1,7 @@
 // Corefiles of the tests of a process' life, and questions that they have answers to.
 
 import { freePort } from '../corefile/corefile-server.ts'
-import { a, type Asked as AskedUpstream, LyingUpstream, replyTo } from '../forward/lying-upstream.ts'
+import { type Asked as AskedUpstream, a, LyingUpstream, replyTo } from '../forward/lying-upstream.ts'
 import { type Asked, expects, expectsNothing } from './load.ts'
 
 /** Ports of the HTTP endpoints of one server. */

@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type AskOptions, CorefileServer, freePort, httpGet } from '../corefile/corefile-server.ts'
+import { type Behavior, LyingUpstream } from '../forward/lying-upstream.ts'
 import { UdpClient } from '../server/exchange.ts'
 import { childEnvironment, PEREGRINE } from '../server/server-process.ts'
 import { encodeQuery, FLAG, type Query } from '../server/wire.ts'
@@ -92,8 +93,8 @@ const CASES: LoggedCase[] = [
     query: { name: 'no.cluster.local', type: 'MX' },
     expected: 'MX IN no.cluster.local. udp 34 false 512 NXDOMAIN qr,aa,rd',
   },
-  { query: { name: '.', type: 'NS' }, expected: 'NS IN . udp 17 false 512 REFUSED qr,rd' },
-  { query: { name: 'x.example', type: 65280 }, expected: 'TYPE65280 IN x.example. udp 27 false 512 REFUSED qr,rd' },
+  { query: { name: '.', type: 'NS' }, expected: 'NS IN . udp 17 false 512 REFUSED qr,rd,ra' },
+  { query: { name: 'x.example', type: 65280 }, expected: 'TYPE65280 IN x.example. udp 27 false 512 REFUSED qr,rd,ra' },
   {
     query: { name: 'version.bind', type: 'TXT', class: 3 },
     expected: 'TXT CH version.bind. udp 30 false 512 NOERROR qr,aa,rd',
@@ -101,16 +102,25 @@ const CASES: LoggedCase[] = [
   // What a client puts into a name cannot forge a line, or a field of one.
   {
     query: { name: ['a b\n[INFO] "', 'example'], type: 'A' },
-    expected: String.raw`A IN a\032b\010[info]\032\". example. udp 38 false 512 REFUSED qr,rd`.replace(
+    expected: String.raw`A IN a\032b\010[info]\032\". example. udp 38 false 512 REFUSED qr,rd,ra`.replace(
       '. example',
       '.example',
     ),
   },
 ]
 
+/** Gives back the question of whatever is asked. */
+const refuses: Behavior = ({ message, send }) => {
+  message[2] |= 0x80 // QR
+  message[3] = 0x80 | 5 // RA, REFUSED
+  send(message)
+}
+
 describe('lines of queries', () => {
   let server: CorefileServer
+  let upstream: LyingUpstream
   before(async () => {
+    upstream = await LyingUpstream.open(refuses)
     const text = `. {
     log
     hosts {
@@ -119,12 +129,15 @@ describe('lines of queries', () => {
     }
     kubernetes cluster.local
     chaos one
-    forward . 192.0.2.53
+    forward . ${upstream.to}
 }
 `
     server = await CorefileServer.start({ text })
   })
-  after(() => server.kill())
+  after(async () => {
+    server.kill()
+    await upstream.close()
+  })
 
   CASES.forEach(({ query, expected, ...options }, number) => {
     test(expected, async () => {

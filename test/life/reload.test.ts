@@ -15,6 +15,7 @@ import { metricOf, metricsPage } from './metrics.ts'
 
 /** What HTTP endpoints are asked while reloads go on. */
 const PROBE_MS = 20
+const SILENCE_MS = 500
 const FREE_POLL_MS = 200
 const FREE_TRIES = 100
 
@@ -53,21 +54,23 @@ describe('reload', () => {
     return await server.line(/^\[ERROR\] plugin\/reload: Corefile changed but reload failed: /, from)
   }
 
-  /** RCODE over UDP and over TCP, or `silence`. */
-  async function rcodes(name: string, port: number, address = '127.0.0.1'): Promise<string[]> {
+  /** RCODE over UDP and over TCP, or `silence`. @param timeoutMs  as long as something is expected, it may take its time */
+  async function rcodes(name: string, port: number, address = '127.0.0.1', timeoutMs = 10_000): Promise<string[]> {
     const answers = [false, true].map(async (tcp) => {
-      const response = await server
-        .ask({ name, type: 'A' }, { tcp, port, address, timeoutMs: 500 })
-        .catch(() => undefined)
+      const response = await server.ask({ name, type: 'A' }, { tcp, port, address, timeoutMs }).catch(() => undefined)
       return response?.rcode ?? 'silence'
     })
     return await Promise.all(answers)
   }
 
+  /** Nobody answers there. */
+  async function assertSilence(port: number, address?: string): Promise<void> {
+    assert.deepEqual(await rcodes('a.corp.example', port, address, SILENCE_MS), ['silence', 'silence'])
+  }
+
   const SERVED = ['NOERROR', 'NOERROR']
   /** Nobody's name but the upstream's, which does not know it. */
   const FORWARDED = ['NXDOMAIN', 'NXDOMAIN']
-  const SILENCE = ['silence', 'silence']
   const who = (key: string, more = ''): string => `${key} {\n  whoami\n  ${more}\n}\n`
 
   for (const signal of ['SIGUSR1', 'SIGHUP'] as const) {
@@ -113,7 +116,7 @@ describe('reload', () => {
     await reloaded(first + who(`corp.example:${gone}`))
     assert.deepEqual(await rcodes('a.corp.example', gone), SERVED)
     await reloaded(first)
-    assert.deepEqual(await rcodes('a.corp.example', gone), SILENCE)
+    await assertSilence(gone)
   })
 
   test('a block moves to another port', async () => {
@@ -121,29 +124,20 @@ describe('reload', () => {
     await reloaded(first + who(`corp.example:${old}`))
     await reloaded(first + who(`corp.example:${fresh}`))
     assert.deepEqual(await rcodes('a.corp.example', fresh), SERVED)
-    assert.deepEqual(await rcodes('a.corp.example', old), SILENCE)
+    await assertSilence(old)
   })
 
   test('bind changes: all addresses, one, another, two', async () => {
     const port = await freePort()
-    const at = async (): Promise<string> => {
-      const asked = ['127.0.0.1', '127.0.0.2', '::1'].map(async (address) => {
-        const [udp, tcp] = await rcodes('a.corp.example', port, address)
-        assert.equal(udp, tcp, address)
-        return udp === 'NOERROR' ? address : '-'
-      })
-      return (await Promise.all(asked)).join(' ')
-    }
+    const ADDRESSES = ['127.0.0.1', '127.0.0.2', '::1']
     const bound = (addresses: string) => first + who(`corp.example:${port}`, addresses && `bind ${addresses}`)
-    for (const [addresses, expected] of [
-      ['', '127.0.0.1 127.0.0.2 ::1'],
-      ['127.0.0.1', '127.0.0.1 - -'],
-      ['127.0.0.2', '- 127.0.0.2 -'],
-      ['::1 127.0.0.2', '- 127.0.0.2 ::1'],
-      ['', '127.0.0.1 127.0.0.2 ::1'],
-    ]) {
+    for (const addresses of ['', '127.0.0.1', '127.0.0.2', '::1 127.0.0.2', '']) {
       await reloaded(bound(addresses))
-      assert.equal(await at(), expected, `bind ${addresses}`)
+      const asked = ADDRESSES.map(async (address) => {
+        if (addresses !== '' && !addresses.split(' ').includes(address)) await assertSilence(port, address)
+        else assert.deepEqual(await rcodes('a.corp.example', port, address), SERVED, `${address}, bind ${addresses}`)
+      })
+      await Promise.all(asked)
     }
   })
 
