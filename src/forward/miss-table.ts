@@ -253,7 +253,6 @@ export class MissReader extends MissTable {
       if (tail === Atomics.load(words, HEAD)) return -1
       const slot = words[RINGS + (tail & mask)] & mask
       const state = this.stateAt(slot)
-      // A predecessor that died right here has had it: it may be with the worker again by now.
       const isWaiting = words[state] === WAITING
       // First: a successor finds it by its state.
       if (isWaiting) words[state] = TAKEN
@@ -262,10 +261,15 @@ export class MissReader extends MissTable {
     }
   }
 
-  /** Slots that a predecessor had taken, counting its death against each. */
+  /** Slots that a predecessor had taken, counting its death against each. Before anything else. */
   takeLeft(): number[] {
-    const { words } = this
+    const { words, mask } = this
     const left: number[] = []
+    // It died over this one and did not move on: an entry too many would be written over one that waits when the ring is full.
+    const tail = words[TAIL]
+    const last = words[RINGS + (tail & mask)] & mask
+    if (tail !== Atomics.load(words, HEAD) && words[this.stateAt(last)] === TAKEN)
+      Atomics.store(words, TAIL, (tail + 1) | 0)
     for (let slot = 0; slot < this.slots; slot++) {
       if (words[this.stateAt(slot)] !== TAKEN) continue
       words[this.at(slot) + DEATHS]++

@@ -241,6 +241,20 @@ test('every single step of every operation may be the last', () => {
   }
 })
 
+test('a full table keeps all that waits, also after a death over an entry of the ring', () => {
+  const model = new Model()
+  model.push(-1)
+  model.push(-1)
+  model.take(5)
+  model.giveBack(0, -1)
+  model.push(-1)
+  model.take(-1)
+  while (model.handed.size + model.held.size < SLOTS) model.push(-1)
+  model.giveBack(0, -1)
+  model.push(-1)
+  model.end()
+})
+
 test('between two threads, of which the writer dies again and again', { timeout: 60_000 }, async () => {
   const slots = 64
   const memory = createMissTable(slots)
@@ -259,8 +273,10 @@ test('between two threads, of which the writer dies again and again', { timeout:
       current = new Worker(new URL('./miss-table-writer.ts', import.meta.url), { workerData: task })
       lives++
       const ended = once(current, 'exit')
-      // A moment to live for some, so that several die in the middle of it.
-      if (lives <= 4) await Promise.race([ended, sleep(60 + lives * 11).then(() => current?.terminate())])
+      // Some are ended at their share of the work, in the middle of it.
+      const share = lives <= 4 ? (lives * total) / 6 : total
+      while (Atomics.load(pushed, 0) < share) await sleep(1)
+      if (lives <= 4) await current.terminate()
       await ended
     }
     isDone = true
@@ -268,6 +284,7 @@ test('between two threads, of which the writer dies again and again', { timeout:
   })()
   let last = -1
   let taken = 0
+  let rounds = 0
   const held: number[] = []
   let seed = 1
   for (;;) {
@@ -286,6 +303,8 @@ test('between two threads, of which the writer dies again and again', { timeout:
       readTicket(reader, given)
       reader.giveBack(given)
     }
+    // Whoever ends the writers gets a turn.
+    if (++rounds % 256 === 0) await new Promise((resolve) => setImmediate(resolve))
     if (slot >= 0 || held.length > 0) continue
     if (isDone && reader.isEmpty) break
     await Promise.race([asleep(bellWords, () => reader.isEmpty && !isDone), sleep(50)])
