@@ -2,7 +2,16 @@
 // does with files that are damaged or another's (cluster-dns.md §3.2).
 
 import assert from 'node:assert/strict'
-import { copyFileSync, mkdirSync, readFileSync, statSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
+import {
+  copyFileSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -167,25 +176,38 @@ function flip(file: string, offset: number): void {
   writeFileSync(file, octets)
 }
 
-for (const [name, damage] of Object.entries(damages)) {
-  test(`a damaged file is set aside: ${name}`, () =>
-    withCluster(async (cluster) => {
-      await makeState(cluster)
-      damage(cluster.stateFile)
-      const damaged = readFileSync(cluster.stateFile)
-      const server = await cluster.serve([], KEPT)
-      assert.match(
-        server.output,
-        /^warning: \S+state\.peregrine .*: it is not used, and kept as \S+state\.peregrine\.refused$/m,
-      )
-      assert.doesNotMatch(server.output, /serving the state of/)
-      await assertAnswers(server, { ...KNOWN, 'missing.shop~': 'NXDOMAIN' })
-      assert.ok(readFileSync(`${cluster.stateFile}.refused`).equals(damaged))
-      await server.stop()
+test('a damaged file is set aside', (t) =>
+  withCluster(async (cluster) => {
+    await makeState(cluster)
+    const good = readFileSync(cluster.stateFile)
+    for (const [name, damage] of Object.entries(damages)) {
+      await t.test(name, async () => {
+        onlyFile(cluster, good)
+        damage(cluster.stateFile)
+        const damaged = readFileSync(cluster.stateFile)
+        const server = await cluster.serve([], KEPT)
+        assert.match(
+          server.output,
+          /^warning: \S+state\.peregrine .*: it is not used, and kept as \S+state\.peregrine\.refused$/m,
+        )
+        assert.doesNotMatch(server.output, /serving the state of/)
+        await assertAnswers(server, { ...KNOWN, 'missing.shop~': 'NXDOMAIN' })
+        assert.ok(readFileSync(`${cluster.stateFile}.refused`).equals(damaged))
+        await server.stop()
+        assert.equal(statSync(cluster.stateFile).size, good.length, 'a good one is in its place')
+      })
+    }
+    await t.test('the next one is good', async () => {
       const again = await startOffline(cluster)
       await assertAnswers(again, KNOWN)
       await again.stop()
-    }))
+    })
+  }))
+
+/** As if a server had left that file, and nothing else. */
+function onlyFile(cluster: LiveCluster, content: Uint8Array): void {
+  for (const name of cluster.stateFiles()) rmSync(join(cluster.stateDir, name))
+  writeFileSync(cluster.stateFile, content, { mode: 0o600 })
 }
 
 const others: Record<string, { flags?: readonly string[]; kubeconfig?: (cluster: LiveCluster) => string }> = {
@@ -199,21 +221,22 @@ const others: Record<string, { flags?: readonly string[]; kubeconfig?: (cluster:
   'another kubeconfig': { kubeconfig: ({ folder, api }) => folder.write({ name: 'other', server: api.url }, 'other') },
 }
 
-test('a file made with other options is set aside', async (t) => {
-  for (const [name, { flags = [], kubeconfig }] of Object.entries(others)) {
-    await t.test(name, () =>
-      withCluster(async (cluster) => {
-        await makeState(cluster)
+test('a file made with other options is set aside', (t) =>
+  withCluster(async (cluster) => {
+    await makeState(cluster)
+    const good = readFileSync(cluster.stateFile)
+    for (const [name, { flags = [], kubeconfig }] of Object.entries(others)) {
+      await t.test(name, async () => {
+        onlyFile(cluster, good)
         const server = await cluster.serve(flags, { ...KEPT, ...(kubeconfig && { kubeconfig: kubeconfig(cluster) }) })
         assert.match(
           server.output,
           /^warning: \S+ is of another cluster, or made with other options: it is not used, and kept as /m,
         )
         await server.stop()
-      }),
-    )
-  }
-})
+      })
+    }
+  }))
 
 test('options that no name depends on leave the file as good as it is', () =>
   withCluster(async (cluster) => {
