@@ -10,12 +10,12 @@ import { CorefileServer, freePort, WAIT_MS } from './corefile-server.ts'
 import { address, afterwards, denial, failure, type Script, ScriptedUpstream, said, WAYS } from './scripted-upstream.ts'
 
 const FORWARD = `forward . UPSTREAM {
-        read_timeout 300ms
+        read_timeout 1s
         max_connect_attempts 1
         max_fails 0
     }`
 const BLOCKS: Readonly<Record<string, string>> = {
-  prefetch: 'cache {\nsuccess 1000 4 1\nprefetch 2 1m 50%\n}',
+  prefetch: 'cache {\nsuccess 1000 4 1\ndenial 1000 1 1\nprefetch 2 1m 50%\n}',
   stale: 'cache {\nsuccess 1000 1 1\ndenial 1000 1 1\nserve_stale 1h immediate 7\n}',
   positive: 'cache {\nsuccess 1000 1 1\nserve_stale\nserve_stale_policy prefer_positive\n}',
   brief: 'cache {\nsuccess 1000 1 1\nserve_stale 1s\n}',
@@ -90,6 +90,18 @@ for (const { title, lines, flags } of WAYS) {
       await upstream.untilAsked(name, 2)
       const again = await asked(name)
       if (performance.now() - began < 1500) assert.match(again, /^NOERROR aa,ra: \d A 192\.0\.2\.1$/)
+    })
+
+    test('a denial ends what was known before it, for good', async () => {
+      const name = 'gone.prefetch.test'
+      upstream.scripts.set(name, (n, asked) => (n === 2 ? denial(1) : address(3600))(n, asked))
+      for (let i = 0; i < 3; i++) await ask(name)
+      await sleep(2200)
+      await ask(name)
+      await upstream.untilAsked(name, 2)
+      await sleep(1200)
+      // The denial has run out, the address before it would not have.
+      assert.equal(await asked(name), 'NOERROR ra: 4 A 192.0.2.3')
     })
 
     test('serve_stale immediate: what has run out, with its TTL, then what is new', async () => {

@@ -19,11 +19,6 @@ import {
   WAYS,
 } from './scripted-upstream.ts'
 
-const FORWARD = `forward . UPSTREAM {
-        read_timeout 300ms
-        max_connect_attempts 1
-        max_fails 0
-    }`
 const BLOCKS: Readonly<Record<string, string>> = {
   plain: 'cache 30',
   formerr: 'cache 30', // by an upstream of its own: it seems not to know EDNS
@@ -43,7 +38,7 @@ const corefile = (lines: string, metrics: number): string =>
   Object.entries(BLOCKS)
     .map(([zone, cache]) => {
       const { to } = zone === 'formerr' ? old.lying : upstream.lying
-      return `${zone}.test {\nbind 127.0.0.1\nerrors\nprometheus 127.0.0.1:${metrics}\n${lines}${cache}\n${FORWARD.replace('UPSTREAM', to)}\n}\n`
+      return `${zone}.test {\nbind 127.0.0.1\nerrors\nprometheus 127.0.0.1:${metrics}\n${lines}${cache}\nforward . ${to}\n}\n`
     })
     .join('')
 
