@@ -22,6 +22,12 @@ export type { UpstreamQuery } from './upstream-query.ts'
 /** Failed attempts a query, for each upstream. */
 const ATTEMPTS_EACH = 2
 
+/** What is being asked. */
+export interface Cancelable {
+  /** Nobody wants to know any more. */
+  cancel(): void
+}
+
 export interface ForwarderContext {
   readonly counters: ForwardCounters
   /** How datagram sockets are opened; node:dgram unless given. */
@@ -71,18 +77,19 @@ export class Forwarder {
   /**
    * Finds out what the upstreams say.
    * @param query  its question is read during the call and while the query waits
-   * @param done  called once, within 5 s, never before ask() has returned
+   * @param done  called once, within 5 s, never before ask() has returned; and not at all if it is cancelled
    */
-  ask(query: UpstreamQuery, done: (outcome: UpstreamOutcome) => void): void {
+  ask(query: UpstreamQuery, done: (outcome: UpstreamOutcome) => void): Cancelable | null {
     if (this.#isClosed) {
       queueMicrotask(() => done({ kind: 'failure', rcode: SERVFAIL, error: 'closed' }))
-      return
+      return null
     }
     const nowMs = monotonicMs()
     this.#budget.earn()
     const inquiry = new Inquiry(this.#context, query, this.#policy.order(), nowMs, done)
     this.#waiting.add(inquiry)
     if (!inquiry.start(nowMs)) queueMicrotask(() => inquiry.giveUp())
+    return inquiry
   }
 
   /** Closes all sockets; what waits gets SERVFAIL before this returns. */

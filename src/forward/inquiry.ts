@@ -136,6 +136,11 @@ export class Inquiry extends Timed {
     this.#give({ kind: 'failure', rcode: SERVFAIL, error: 'closed' })
   }
 
+  /** Nobody waits any more: it ends without a word. */
+  cancel(): void {
+    this.#stop()
+  }
+
   sent(attempt: Attempt): void {
     // Of UDP the time runs from the start: a socket is ready at once.
     if (attempt.way === 'udp' || attempt !== this.#current) return
@@ -358,13 +363,18 @@ export class Inquiry extends Timed {
   }
 
   #give(outcome: UpstreamOutcome): void {
-    if (this.#isOver) return
+    if (this.#stop()) this.#done(outcome)
+  }
+
+  /** @returns false if it was over already */
+  #stop(): boolean {
+    if (this.#isOver) return false
     this.#isOver = true
     this.#context.times.clear(this)
     if (this.#current !== null) drop(this.#current)
     for (const attempt of this.#earlier) drop(attempt)
     this.#context.ended(this)
-    this.#done(outcome)
+    return true
   }
 }
 

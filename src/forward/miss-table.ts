@@ -240,6 +240,9 @@ export class MissWriter extends MissTable {
 
 /** The resolver's side. A successor finds what its predecessor had taken and not answered. */
 export class MissReader extends MissTable {
+  /** Slots that are the resolver's. */
+  taken = 0
+
   /** Anything in the ring? */
   get isEmpty(): boolean {
     return Atomics.load(this.words, HEAD) === Atomics.load(this.words, TAIL)
@@ -257,7 +260,9 @@ export class MissReader extends MissTable {
       // First: a successor finds it by its state.
       if (isWaiting) words[state] = TAKEN
       Atomics.store(words, TAIL, (tail + 1) | 0)
-      if (isWaiting) return slot
+      if (!isWaiting) continue
+      this.taken++
+      return slot
     }
   }
 
@@ -273,6 +278,7 @@ export class MissReader extends MissTable {
     for (let slot = 0; slot < this.slots; slot++) {
       if (words[this.stateAt(slot)] !== TAKEN) continue
       words[this.at(slot) + DEATHS]++
+      this.taken++
       left.push(slot)
     }
     return left
@@ -281,6 +287,7 @@ export class MissReader extends MissTable {
   /** Gives a slot back: whoever waited in it is answered, or will not be. */
   giveBack(slot: number): void {
     const { words, mask } = this
+    this.taken--
     words[this.stateAt(slot)] = RETURNED
     const head = words[FREE_HEAD]
     words[RINGS + this.slots + (head & mask)] = slot

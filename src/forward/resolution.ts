@@ -11,7 +11,7 @@ import type { CacheWriter } from './cache-writer.ts'
 import { monotonicMs } from './clock.ts'
 import type { ForwardCounters } from './forward-counters.ts'
 import { cacheBits, classOf, type ForwardSource, type ForwardStage } from './forward-stage.ts'
-import type { Forwarder, UpstreamOutcome } from './forwarder.ts'
+import type { Cancelable, Forwarder, UpstreamOutcome } from './forwarder.ts'
 import { DENIAL, FAILURE, type ReadyAnswer, SUCCESS, UNCACHEABLE } from './ready-answer.ts'
 import { capTtl, TtlCap } from './ttl-cap.ts'
 
@@ -35,7 +35,7 @@ export class Resolved {
 export type Done = (resolved: Resolved) => void
 
 /** A question that is being asked. */
-interface Pending {
+export interface Pending {
   /** '' = by itself. */
   readonly key: string
   /** The query, and nothing behind it. */
@@ -45,6 +45,7 @@ interface Pending {
   /** Number of the `forward` that is asked. */
   forward: number
   timer: NodeJS.Timeout | undefined
+  asked: Cancelable | null
 }
 
 /** Questions that nobody waits for, beside those that somebody waits for. */
@@ -93,29 +94,49 @@ export class BlockResolution {
    * @param query    as readQuery() has left it; the name is taken by some `forward` of the block
    * @param stream   whether the client came over TCP
    * @param isAlone  neither cache nor others' questions are to be made use of
+   * @returns what is being asked, for leave(); null if `done` has been called
    */
-  resolve(query: Query, packet: Uint8Array, start: number, stream: boolean, isAlone: boolean, done: Done): void {
+  resolve(
+    query: Query,
+    packet: Uint8Array,
+    start: number,
+    stream: boolean,
+    isAlone: boolean,
+    done: Done,
+  ): Pending | null {
     const stage = this.#stage
     const forward = stage.forwardOf(query, packet, start, 0)
     if (forward < 0) {
       this.#fail(REFUSED, '', done)
-      return
+      return null
     }
     const key = isAlone ? '' : this.#keyOf(query, packet, start)
     const pending = isAlone ? undefined : this.#pending.get(key)
-    if (!isAlone && pending === undefined && this.#answerCached(query, packet, start, done)) return
+    if (!isAlone && pending === undefined && this.#answerCached(query, packet, start, done)) return null
     const { maxConcurrent } = this.#forwards[forward]
     if (maxConcurrent > 0 && this.#waiting[forward] >= maxConcurrent) {
       this.#counters().rejected()
       this.#fail(REFUSED, `concurrent queries exceeded maximum ${maxConcurrent}`, done)
-      return
+      return null
     }
     const asked = pending ?? this.#begin(query, packet, start, stream, forward, key)
     asked.waiting.push(done)
     this.#waiting[asked.forward]++
-    if (pending !== undefined) return
+    if (pending !== undefined) return pending
     this.#verify(asked, query, packet, start)
     this.#ask(asked)
+    return asked
+  }
+
+  /** `done` is not to be called any more. What nobody waits for is not asked on. */
+  leave(pending: Pending, done: Done): void {
+    const place = pending.waiting.indexOf(done)
+    if (place < 0) return
+    pending.waiting.splice(place, 1)
+    this.#waiting[pending.forward]--
+    if (pending.waiting.length > 0) return
+    this.#end(pending)
+    pending.asked?.cancel()
   }
 
   /** Has the cache's entry for a question renewed, for nobody in particular. */
@@ -137,6 +158,7 @@ export class BlockResolution {
       waiting: [],
       forward,
       timer: undefined,
+      asked: null,
     }
     if (key !== '') this.#pending.set(key, pending)
     return pending
@@ -158,7 +180,7 @@ export class BlockResolution {
     const question = packet.subarray(HEADER_LENGTH, questionEnd)
     const recursionDesired = (packet[2] & 0x01) !== 0
     const checkingDisabled = (packet[3] & 0x10) !== 0
-    this.#forwarders[forward].ask(
+    pending.asked = this.#forwarders[forward].ask(
       { question, type, recursionDesired, checkingDisabled, dnssecOk, stream },
       (outcome: UpstreamOutcome) => this.#take(pending, outcome),
     )

@@ -130,6 +130,12 @@ export class ResolverStand {
   /** Answers SERVFAIL in place of taking it, and says why. */
   refuse(waiting: Waiting, error: string): void {
     this.waiting++
+    this.abandon(waiting, error)
+  }
+
+  /** The same for one that was taken before: nothing is asked for it any more. */
+  abandon(waiting: Waiting, error: string): void {
+    waiting.leave?.()
     const route = waiting.route < 0 ? null : this.#router.routes[waiting.route]
     this.#guarded(waiting, () => {
       if (waiting.kind === MISS_REFRESH) this.#close(waiting, 0)
@@ -161,9 +167,9 @@ export class ResolverStand {
       this.#close(waiting, this.#writeFailure(waiting.open(), BUFSIZE, waiting.stream, SERVFAIL))
       return
     }
-    resolution.resolve(query, packet, start, waiting.stream, false, (resolved) =>
-      this.#guarded(waiting, () => this.#answer(waiting, route, resolved)),
-    )
+    const done = (resolved: Resolved): void => this.#guarded(waiting, () => this.#answer(waiting, route, resolved))
+    const pending = resolution.resolve(query, packet, start, waiting.stream, false, done)
+    if (pending !== null) waiting.leave = () => resolution.leave(pending, done)
   }
 
   /** When nobody waits here any more, `done` is called. */
@@ -321,10 +327,13 @@ export class ResolverStand {
       return
     }
     const understandsAd = query.dnssecOk || request.authenticData
-    resolution.resolve(query, scratch, 0, waiting.stream, isAlone, (resolved) => {
+    const done = (resolved: Resolved): void => {
+      waiting.leave = null
       this.#countCache(block, request, resolved)
       soon(outcomeOf(resolved, question, understandsAd))
-    })
+    }
+    const pending = resolution.resolve(query, scratch, 0, waiting.stream, isAlone, done)
+    if (pending !== null) waiting.leave = () => resolution.leave(pending, done)
   }
 
   /** What only asking has shown; the rest has been counted where the cache was looked into. */

@@ -1,6 +1,7 @@
 // The resolver worker: what must wait, on Node's event loop, as one endless Piscina task. Takes queries out of the workers' tables and out of the
 // channel, gets their answers from upstreams, and is the only writer of the caches.
 
+import { getPriority, setPriority } from 'node:os'
 import { threadId } from 'node:worker_threads'
 import { Query, readQuery } from '../dns/question.ts'
 import { beginResponse, endResponse, Response, SERVFAIL } from '../dns/response.ts'
@@ -59,6 +60,11 @@ const BEATS_AFTER_MS = 6000
 const RETIRE_MS = 200
 /** So long, at most, Node's loop has no turn while datagrams are waited for. */
 const WATCH_MS = 2
+/** A table that is full by that part has those make room that have waited for so long. */
+const CROWDED = 0.75
+const PATIENCE_MS = 200
+/** Behind the query workers where they share a core: names that are known do not wait for those that are not. */
+const NICENESS = 5
 const BUFSIZE = 1232
 
 const query = new Query()
@@ -72,6 +78,7 @@ export default async function resolveQueries(task: ResolverTask & Assigned<Resol
   const { port, assignment } = task
   const control = new ControlBlock(task.control, task.worker)
   control.threadId = threadId
+  beNice()
   const resolver = new Resolver(task, control, await nativeOf(task))
   resolver.assign(assignment.source)
   collectGarbage()
@@ -92,6 +99,16 @@ export default async function resolveQueries(task: ResolverTask & Assigned<Resol
   await resolver.close()
   port.close()
   control.state = STOPPED
+}
+
+/** On Linux a thread has a priority of its own. Where it is the process's, it is left alone. */
+function beNice(): void {
+  if (process.platform !== 'linux') return
+  try {
+    setPriority(0, Math.max(getPriority(0), NICENESS))
+  } catch {
+    // Not allowed here: as it was.
+  }
 }
 
 /** What needs the gate to the C library, which is loaded only where it can be used. */
@@ -241,10 +258,26 @@ class Resolver {
         taken++
         this.#take(new SlotWaiting(table, slot, this.#posted!), table.generation(slot), 0)
       }
+      if (table.taken > table.slots * CROWDED) this.#makeRoom(table)
     }
     this.#posted?.flush()
     if (this.#beating === undefined) control.state = WAITING
     return taken
+  }
+
+  /**
+   * The table fills with queries for what does not answer: those that have waited longest make room, so that names which can be had are had.
+   * (Unbound's jostle list does the same.)
+   */
+  #makeRoom(table: MissReader): void {
+    const before = monotonicMs() - PATIENCE_MS
+    let left = table.taken - table.slots * CROWDED
+    for (const waiting of this.#posted!.waiting) {
+      if (left <= 0 || waiting.beganMs > before) return
+      if (waiting.table !== table) continue
+      this.#stands.get(waiting.generation)?.abandon(waiting, 'too many queries are waiting')
+      left--
+    }
   }
 
   /** @param deaths  resolvers that died with it in hand: one may have been by chance */

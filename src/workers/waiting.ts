@@ -15,6 +15,8 @@ export interface Opened {
 
 /** What is the same for all of them. */
 export interface Waiting extends PeerReader {
+  /** Has what is being asked for it forget it; null: nothing is. */
+  leave: (() => void) | null
   readonly kind: number
   readonly listener: number
   /** -1: none. */
@@ -36,6 +38,8 @@ export interface Waiting extends PeerReader {
 /** Answers to what waited in slots, on their way out. A slot is given back when its answer has left: until then a successor finds it. */
 export class Posted {
   readonly outbox: Outbox
+  /** What waits in slots, in the order in which it was taken. */
+  readonly waiting = new Set<SlotWaiting>()
   readonly #tables: MissReader[] = []
   readonly #slots: number[] = []
 
@@ -59,6 +63,7 @@ export class Posted {
 
 /** One in a slot. */
 export class SlotWaiting implements Waiting {
+  leave: (() => void) | null = null
   readonly kind: number
   readonly listener: number
   readonly route: number
@@ -66,15 +71,18 @@ export class SlotWaiting implements Waiting {
   readonly ipv6: number
   readonly beganMs: number
   readonly size: number
-  readonly #table: MissReader
+  readonly generation: number
+  readonly table: MissReader
   readonly #slot: number
   readonly #posted: Posted
   #isClosed = false
 
   constructor(table: MissReader, slot: number, posted: Posted) {
-    this.#table = table
+    this.table = table
     this.#slot = slot
     this.#posted = posted
+    posted.waiting.add(this)
+    this.generation = table.generation(slot)
     this.kind = table.kind(slot)
     this.listener = table.listener(slot)
     this.route = table.route(slot)
@@ -84,7 +92,7 @@ export class SlotWaiting implements Waiting {
   }
 
   open(): Opened {
-    const table = this.#table
+    const { table } = this
     const slot = this.#slot
     const { outbox } = this.#posted
     const { bytes, capacity } = outbox
@@ -99,7 +107,8 @@ export class SlotWaiting implements Waiting {
   close(length: number): boolean {
     if (this.#isClosed) return false
     this.#isClosed = true
-    const table = this.#table
+    this.#posted.waiting.delete(this)
+    const { table } = this
     const slot = this.#slot
     if (length === 0) {
       table.giveBack(slot)
@@ -113,7 +122,7 @@ export class SlotWaiting implements Waiting {
   }
 
   readPeers(into: MessagePeers): void {
-    const table = this.#table
+    const { table } = this
     const slot = this.#slot
     const { octets } = table
     const clientAt = table.clientAt(slot)
@@ -177,6 +186,7 @@ const scratch = new Uint8Array(STREAM_CAPACITY + 1)
 
 /** One that came through the channel. */
 export class CallWaiting implements Waiting {
+  leave: (() => void) | null = null
   readonly kind: number
   readonly listener: number
   readonly route: number

@@ -36,10 +36,10 @@ function strike(labels: readonly string[], when: string): void {
 
 if (!isMainThread && process.env.PEREGRINE_FAULTS_FOLDER !== undefined) {
   const { ask } = Forwarder.prototype
-  Forwarder.prototype.ask = function (query, done): void {
+  Forwarder.prototype.ask = function (query, done) {
     const labels = labelsOf(query.question)
     strike(labels, 'ask')
-    ask.call(this, query, (outcome) => {
+    return ask.call(this, query, (outcome) => {
       strike(labels, 'reply')
       done(outcome)
     })
