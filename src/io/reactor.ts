@@ -83,6 +83,7 @@ export class ReactorSocket {
     if (isAwaited === this.isAwaited) return
     this.isAwaited = isAwaited
     this.#reactor.awaited += isAwaited ? 1 : -1
+    if (isAwaited && this.#reactor.awaited === 1) this.#reactor.onAwaited()
   }
 
   /** Its own address and port, as octets and a number. */
@@ -101,6 +102,8 @@ export class ReactorSocket {
 export class Reactor {
   /** Sockets whose answers are waited for. */
   awaited = 0
+  /** Called when answers begin to be waited for: from now on turn() is needed. */
+  onAwaited: () => void = () => {}
   readonly #slab: Slab
   readonly #event: number
   /** Descriptors that are open, for a successor: a thread that dies closes none. */

@@ -6,7 +6,7 @@ import { threadId } from 'node:worker_threads'
 import { Query, readQuery } from '../dns/question.ts'
 import { beginResponse, endResponse, Response, SERVFAIL } from '../dns/response.ts'
 import { monotonicMs } from '../forward/clock.ts'
-import { asleep, MISS_REFRESH, MissReader, watching } from '../forward/miss-table.ts'
+import { asleep, MISS_REFRESH, MissReader, ring, watching } from '../forward/miss-table.ts'
 import { reactorPorts } from '../forward/udp-port.ts'
 import type { Outbox } from '../io/outbox.ts'
 import type { Reactor } from '../io/reactor.ts'
@@ -151,6 +151,8 @@ class Resolver {
     this.#tables = tables.map((table) => new MissReader(table))
     this.#posted = native === null ? null : new Posted(native.outbox)
     this.#bell = new Int32Array(bell)
+    // What comes from Node's loop, a query over TCP or a health check, finds this thread asleep.
+    if (native !== null) native.reactor.onAwaited = () => ring(this.#bell, () => {})
   }
 
   /** Takes up a source. What came by an earlier one is finished by that one. */
