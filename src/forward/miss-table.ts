@@ -27,7 +27,7 @@ export const MISS_CHAIN = 1
 export const MISS_REFRESH = 2
 
 /** Slots of a worker's table: queries that may wait at a time. */
-export const MISS_SLOTS = 8192
+export const MISS_SLOTS = 4096
 
 const HEAD = 0
 const TAIL = 16

@@ -3,7 +3,7 @@
 //
 //     node test/attacks/flood.ts [--seconds 60] [--upstream dead|100] [--outstanding 9000] [--rate N] [--max-concurrent N] [--probe-rate 500] [--pin]
 //
-// `--upstream` is dead or milliseconds until NXDOMAIN; `--outstanding` what the flood has under way at any time: with more than the 8192 that may wait it
+// `--upstream` is dead or milliseconds until NXDOMAIN; `--outstanding` what the flood has under way at any time: with more than the 4096 that may wait it
 // asks as fast as it is refused. `--pin`: the server on one core, the clients on another, both before everybody else (root).
 
 import { type ChildProcess, spawn } from 'node:child_process'
