@@ -30,6 +30,7 @@ host.private.example.              IN A     192.0.2.104
 cart.shop.svc.cluster.local.  5    IN A     10.101.37.152
 152.37.101.10.in-addr.arpa.   5    IN PTR   cart.shop.svc.cluster.local.
 `
+const ATTEMPTS = 3
 const TLS_NAMES = ['dns.example.net', 'dns.secure.example']
 const FORWARD = /^(\s+forward \S+)((?: (?!\{)\S+)+)/gm
 const TO = /^(tls:\/\/)?(?:\[(.+)\]|([^:]+))(?::(\d+))?$/
@@ -54,6 +55,13 @@ export function addressesOf(texts: readonly string[]): string[] {
   return [...new Set(texts.flatMap(upstreamsOf).map(({ address }) => address))]
 }
 
+export interface UpstreamsOptions {
+  /** The addresses are this machine's: they are used as they are. Default: ports of 127.0.0.1 instead */
+  readonly isHere?: boolean
+  /** A command in front of the server's. */
+  readonly before?: readonly string[]
+}
+
 /** Upstreams of any number of Corefiles. */
 export class Upstreams {
   readonly server: CorefileServer
@@ -63,14 +71,18 @@ export class Upstreams {
   readonly #folder: string
   readonly #relays: Server[] = []
 
-  /**
-   * @param isHere  the addresses are this machine's: they are used as they are, and else ports of 127.0.0.1 instead
-   * @param before  a command in front of the server's
-   */
-  static async start(
-    texts: readonly string[],
-    { isHere = false, before = [] }: { isHere?: boolean; before?: readonly string[] } = {},
-  ): Promise<Upstreams> {
+  static async start(texts: readonly string[], options: UpstreamsOptions = {}): Promise<Upstreams> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await Upstreams.#begin(texts, options)
+      } catch (error) {
+        // So many free ports: another test may have taken one of them since.
+        if (attempt === ATTEMPTS || !/in use/i.test(String(error))) throw error
+      }
+    }
+  }
+
+  static async #begin(texts: readonly string[], { isHere = false, before = [] }: UpstreamsOptions): Promise<Upstreams> {
     const upstreams = [...new Map(texts.flatMap(upstreamsOf).map((each) => [each.to, each])).values()]
     const folder = mkdtempSync(join(tmpdir(), 'peregrine-upstreams-'))
     const key = join(folder, 'key.pem')
@@ -78,15 +90,25 @@ export class Upstreams {
     const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', key, '-out', cert]
     const names = ['-subj', '/CN=upstream', '-addext', `subjectAltName=${TLS_NAMES.map((name) => `DNS:${name}`)}`]
     execFileSync('openssl', ['req', '-x509', '-days', '2', ...curve, ...names], { stdio: 'ignore' })
+    const ports = new Set<number>()
+    const newPort = async (): Promise<number> => {
+      for (;;) {
+        const port = await freePort()
+        if (!ports.has(port)) {
+          ports.add(port)
+          return port
+        }
+      }
+    }
     const places = new Map<string, Endpoint>()
     for (const { to, address, port } of upstreams) {
-      places.set(to, isHere ? { address, port } : { address: '127.0.0.1', port: await freePort() })
+      places.set(to, isHere ? { address, port } : { address: '127.0.0.1', port: await newPort() })
     }
     const blocks: string[] = []
     const relays: [from: Endpoint, to: Endpoint][] = []
     for (const { to, address, isTls } of upstreams) {
       const place = places.get(to)!
-      const plain = isTls ? { ...place, port: await freePort() } : place
+      const plain = isTls ? { ...place, port: await newPort() } : place
       if (isTls) relays.push([place, plain])
       blocks.push(blockOf(plain, address))
     }
