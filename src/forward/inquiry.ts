@@ -96,6 +96,8 @@ export class Inquiry extends Timed {
   #current: Attempt | null = null
   readonly #earlier: Attempt[] = []
   #error = 'no healthy proxies'
+  /** Is asked without OPT: it called the question with it malformed. */
+  #plain: Upstream | null = null
   #hasWrongQuestion = false
   /** A reply to be given if there is no better: truncated, or of a code that another upstream may know better. */
   #kept: { readonly message: Uint8Array; readonly to: string } | null = null
@@ -172,7 +174,7 @@ export class Inquiry extends Timed {
     const match = matchesQuestion(message, at, length, attempt.question, isUdp && this.#context.config.randomizeCase)
     if (rcode === FORMERR && attempt.hasOpt && (match === MATCH || isBare(message, at, length))) {
       counters.answered(upstream.to, rcode, (nowMs - attempt.askedMs) / 1000)
-      upstream.lacksOpt(nowMs)
+      this.#plain = upstream
       this.#ask(upstream, attempt.way, nowMs)
       return true
     }
@@ -194,6 +196,8 @@ export class Inquiry extends Timed {
       return true
     }
     counters.answered(upstream.to, isRead ? answer.rcode : rcode, (nowMs - attempt.askedMs) / 1000)
+    // It was OPT that it did not like, and not the question.
+    if (this.#plain === upstream && rcode !== FORMERR) upstream.lacksOpt(nowMs)
     if (isUdp && attempt.sends === 1) upstream.roundTrip.sample(nowMs - attempt.askedMs)
     if (isTruncated && isUdp) {
       if (isRead) this.#keep(message, at, length, upstream)
@@ -243,7 +247,7 @@ export class Inquiry extends Timed {
   #ask(upstream: Upstream, wanted: Way, nowMs: number): void {
     const { config } = this.#context
     const way = upstream.way(wanted, nowMs)
-    const hasOpt = upstream.knowsOpt(nowMs)
+    const hasOpt = this.#plain !== upstream && upstream.knowsOpt(nowMs)
     const frame = frameQuery(this.#query, hasOpt, config.randomizeCase && way === 'udp')
     const attempt = new Attempt(this, frame, upstream, way, hasOpt, nowMs)
     this.#retain(this.#current)

@@ -232,7 +232,7 @@ export class BlockResolution {
     const { type } = query
     if (kind === FAILURE) {
       const seconds = Math.ceil(config.servfailMs / 1000)
-      if (config.servfailMs === 0) return seconds
+      if (config.servfailMs === 0) return -1
       writer.put(key, type, qclass, bits, DENIAL, true, seconds, nowMs + config.servfailMs, nowMs, answer)
       return seconds
     }

@@ -50,6 +50,17 @@ test('an upstream that does not know OPT is told from then on', async (t) => {
   )
 })
 
+test('a question that is malformed either way says nothing of OPT', async (t) => {
+  const upstream = await openUpstream(t, (asked) => (upstream.asked.length <= 2 ? rcode(1)(asked) : honest(asked)))
+  const asking = openAsking(t, [upstream.port])
+  assert.equal(await asking.ask(), 'FORMERR')
+  assert.equal(await asking.ask(), 'NOERROR 192.0.2.1')
+  assert.deepEqual(
+    upstream.asked.map(({ hasOpt }) => hasOpt),
+    [true, false, true],
+  )
+})
+
 // Which transports a query of a UDP or TCP client sees, where UDP answers are cut off or not.
 const transports: [config: object, stream: boolean, isCutOff: boolean, protos: string[]][] = [
   [{}, false, false, ['udp']],
