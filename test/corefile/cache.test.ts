@@ -21,7 +21,7 @@ import {
 
 const BLOCKS: Readonly<Record<string, string>> = {
   plain: 'cache 30',
-  formerr: 'cache 30', // by an upstream of its own: it seems not to know EDNS
+  formerr: 'cache 30', // by an upstream of its own: what it says of EDNS is not to matter to others
   none: '',
   second: 'cache {\nsuccess 1000 1 1\ndenial 1000 1 1\n}',
   least: 'cache {\nsuccess 1000 60 20\ndenial 1000 60 10\n}',
@@ -126,7 +126,7 @@ const CASES: readonly Case[] = [
     1,
   ],
   ['REFUSED', 'refused.plain.test', failure(5), 'REFUSED ra', 'REFUSED ra', 2],
-  ['FORMERR', 'a.formerr.test', failure(1), 'FORMERR ra', 'FORMERR ra', 3], // the first time, once more without EDNS
+  ['FORMERR', 'a.formerr.test', failure(1), 'FORMERR ra', 'FORMERR ra', 4], // each time once more without EDNS
   ['SERVFAIL', 'failing.plain.test', failure(2), 'SERVFAIL ra', 'SERVFAIL aa,ra', 1],
   ['NOTIMP', 'notimp.plain.test', failure(4), 'NOTIMP ra', 'NOTIMP aa,ra', 1],
   ['servfail 0', 'failing.noservfail.test', failure(2), 'SERVFAIL ra', 'SERVFAIL ra', 2],
