@@ -24,6 +24,8 @@ export interface PoolWorker {
   readonly assign: (isFresh: boolean) => object
   /** Gets the worker out of its wait after `control.stop()`. */
   readonly wake?: () => void
+  /** Busy for so long without a heartbeat, it is terminated. */
+  readonly hungMs?: number
 }
 
 /** What a pool adds to a task. */
@@ -262,15 +264,15 @@ export class WorkerPool {
     if (this.#ended) return
     let busy = false
     for (const watched of this.#watched) {
-      const { control, label } = watched.worker
+      const { control, label, hungMs = HUNG_MS } = watched.worker
       const heartbeat = control.heartbeat
       if (control.state === BUSY) busy = true
       if (control.state !== BUSY || heartbeat !== watched.heartbeat) {
         watched.heartbeat = heartbeat
         watched.looks = 0
-      } else if (++watched.looks >= HUNG_LOOKS) {
+      } else if (++watched.looks * WATCH_BUSY_MS >= hungMs) {
         watched.looks = 0
-        this.#report(`${label} has not moved for ${HUNG_MS} ms and is terminated`)
+        this.#report(`${label} has not moved for ${hungMs} ms and is terminated`)
         const threadId = control.threadId
         void this.#pool.threads.find((thread) => thread.threadId === threadId)?.terminate()
       }

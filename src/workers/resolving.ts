@@ -24,6 +24,9 @@ export interface ResolvingOptions {
   readonly place: () => ResolverPlace | null
 }
 
+/** It comes behind others where cores are short: more patience than with them. */
+const HUNG_MS = 1000
+
 let lastChannel = 0
 
 export class Resolving {
@@ -72,9 +75,8 @@ export class Resolving {
     const bell = new Int32Array(source.waiting.bell)
     const block = new ControlBlock(control, worker)
     const assign = (): ResolverAssignment => ({ source: this.#source })
-    pool.start([
-      { label: 'resolver worker', task, control: block, assign, wake: () => ring(bell, () => events?.wake(event)) },
-    ])
+    const wake = (): void => ring(bell, () => events?.wake(event))
+    pool.start([{ label: 'resolver worker', task, control: block, assign, wake, hungMs: HUNG_MS }])
     await pool.ready()
   }
 

@@ -89,7 +89,7 @@ test('what was counted is what clients saw', async () => {
   assert.ok(moreTcp >= 0 && moreTcp <= 20, `${moreTcp} TCP queries too many`)
   assert.ok(seen.hits > 0 && all.cluster.right === all.cluster.sent)
   assert.match(server.output, /resolver worker died and is replaced: .*exited with code: 3/)
-  assert.match(server.output, /resolver worker has not moved for 500 ms and is terminated/)
+  assert.match(server.output, /resolver worker has not moved for 1000 ms and is terminated/)
   assert.match(
     server.output,
     /plugin\/errors: 2 exit\.ask\.always\.\w+\.fault\.example\. A: the resolver thread has died over it/,
