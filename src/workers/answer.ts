@@ -20,8 +20,6 @@ import {
   beginResponse,
   endResponse,
   FORMERR,
-  keepAnswerOnly,
-  NOERROR,
   NOTIMP,
   NXDOMAIN,
   REFUSED,
@@ -277,7 +275,7 @@ class ServerAnswerer implements Answerer {
       }
       this.writer = block.stageWriters[i]
       if (block.capsStage[i]) block.cap!.apply(query, packet, start, response, result & 0x0f)
-      return this.finish(route, packet, start, result)
+      return this.finish(route, packet, result)
     }
     if (block.refuses) return this.fail(packet, start, capacity, REFUSED)
     this.account.fail(block, query, packet, start, SERVFAIL, block.noNextPlugin)
@@ -308,7 +306,7 @@ class ServerAnswerer implements Answerer {
     }
     this.writer = block.cacheWriter
     this.isAging = true
-    return this.finish(route, packet, start, result)
+    return this.finish(route, packet, result)
   }
 
   /** An alias that leads elsewhere: by the resolver thread, or by the plugins on whole messages if there is none. */
@@ -357,15 +355,11 @@ class ServerAnswerer implements Answerer {
     return this.misses?.push(kind, listenerIndex, route, generation, query, packet, start, length) ?? false
   }
 
-  private finish(route: Route, packet: Uint8Array, start: number, result: number): number {
+  private finish(route: Route, packet: Uint8Array, result: number): number {
     const { response, query } = this
     const { block } = route
     const rcode = result & 0x0f
-    if (rcode === NOERROR && response.answerCount > 0) {
-      if (block.isMinimal) keepAnswerOnly(response, query, packet)
-      else if (block.shuffles && response.answerCount > 1)
-        this.shuffle.shuffle(response.view(packet), start + query.questionEnd, response.answerCount)
-    }
+    block.polish(response, query, packet, rcode, this.shuffle)
     return this.end(packet, rcode, (result & AUTHORITATIVE) !== 0)
   }
 

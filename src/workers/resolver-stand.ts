@@ -17,6 +17,7 @@ import { BlockResolution, Resolved } from '../forward/resolution.ts'
 import type { OpenUdpPort } from '../forward/udp-port.ts'
 import type { LoopPass } from '../plugins/loop.ts'
 import { type Outcome, type Question, type Request, replyOf, type Wait } from '../plugins/plugin.ts'
+import { Shuffle } from '../plugins/shuffle.ts'
 import type { AnswerSource } from './answerer.ts'
 import { CACHE_DROP, CACHE_SERVED_STALE, cacheEvents } from './cache-events.ts'
 import type { ChainAnswerer, ChainRun } from './chain-answer.ts'
@@ -25,7 +26,7 @@ import { peerOf } from './peers.ts'
 import type { FailureMessage } from './pool.ts'
 import { QueryAccount } from './query-account.ts'
 import { writeRequest } from './request-message.ts'
-import { type Route, Router } from './router.ts'
+import { type Block, type Route, Router } from './router.ts'
 import type { Opened, Waiting } from './waiting.ts'
 
 const UDP_LENGTH_MIN = 512
@@ -98,6 +99,7 @@ export class ResolverStand {
   readonly #flush: () => void
   readonly #query = new Query()
   readonly #response = new Response()
+  readonly #shuffle = new Shuffle()
   readonly #scratch = new Uint8Array(SCRATCH_LENGTH)
   #retired: (() => void) | null = null
 
@@ -204,7 +206,7 @@ export class ResolverStand {
       account.fail(block, query, packet, start, resolved.rcode, resolved.error)
       octets = this.#writeFailure(opened, block.bufsize, waiting.stream, resolved.rcode)
     } else {
-      octets = this.#write(opened, block.bufsize, waiting.stream, resolved)
+      octets = this.#write(opened, block, waiting.stream, resolved)
       answers = this.#response.answerCount
       writer = resolved.isCached ? block.cacheWriter : block.forwardWriter
     }
@@ -223,13 +225,15 @@ export class ResolverStand {
   }
 
   /** Writes an answer where the query stands that has been read. @returns its octets */
-  #write({ packet, start, capacity }: Opened, bufsize: number, stream: boolean, resolved: Resolved): number {
+  #write({ packet, start, capacity }: Opened, block: Block, stream: boolean, resolved: Resolved): number {
     const query = this.#query
     const response = this.#response
+    const { bufsize } = block
     beginResponse(response, query, start, sizeLimit(query, bufsize, capacity, stream))
     const { words, octets, ref, ttl, isCached } = resolved
     const result = appendReady(response, packet, words!, octets, ref, ttl)
     response.flags = shownFlags(result, query, packet, start)
+    block.polish(response, query, packet, result & 0x0f, this.#shuffle)
     const authoritative = isCached || (result & FLAG_AA) !== 0
     return endResponse(response, query, packet, result & 0x0f, authoritative, bufsize)
   }
@@ -267,7 +271,7 @@ export class ResolverStand {
         // Others may have waited for the same.
         this.#chain ??= this.#makeChain(makeChain)
       }
-      this.#beginChain(this.#chain, waiting)
+      if (!waiting.isClosed) this.#beginChain(this.#chain, waiting)
     } catch (error) {
       this.#giveUp(waiting, error)
     }

@@ -4,6 +4,7 @@
 import type { Plugins } from '../config/configuration.ts'
 import { labelsOfText, textOfWire, wireOfLabels } from '../dns/name.ts'
 import { HEADER_LENGTH, type Query } from '../dns/question.ts'
+import { keepAnswerOnly, NOERROR, type Response } from '../dns/response.ts'
 import { type ZoneTable, zonesOnly } from '../dns/zone-table.ts'
 import { ForwardStage } from '../forward/forward-stage.ts'
 import { TtlCap } from '../forward/ttl-cap.ts'
@@ -11,6 +12,7 @@ import { HeldRegion } from '../index/reader.ts'
 import { createFileStage } from '../plugins/file.ts'
 import { createHostsStage } from '../plugins/hosts.ts'
 import { type ClusterSource, KubernetesStage } from '../plugins/kubernetes.ts'
+import type { Shuffle } from '../plugins/shuffle.ts'
 import type { Stage } from '../plugins/stage.ts'
 import type { AnswerSource, BlockSource, ListenerSource } from './answerer.ts'
 import { logMaskOf, logsMetadata } from './query-account.ts'
@@ -131,6 +133,15 @@ export class Block {
     }
     this.#templateZones = zonesOnly(templates.flatMap(({ zones }) => zones.map(labelsOfText)))
     this.mayNeedChain = mayNeedChain(plugins)
+  }
+
+  /** What `minimal` and `loadbalance` make of a response that is not ended yet. */
+  polish(response: Response, query: Query, packet: Uint8Array, rcode: number, shuffle: Shuffle): void {
+    const { start, answerCount } = response
+    if (rcode !== NOERROR || answerCount === 0) return
+    if (this.isMinimal) keepAnswerOnly(response, query, packet)
+    else if (this.shuffles && answerCount > 1)
+      shuffle.shuffle(response.view(packet), start + query.questionEnd, answerCount)
   }
 
   /** May this query be one that the server asked itself, to see whether it comes back? The resolver thread counts them. */

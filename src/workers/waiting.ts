@@ -29,6 +29,8 @@ export interface Waiting extends PeerReader {
   readonly beganMs: number
   /** Octets of the query as it came. */
   readonly size: number
+  /** It has been answered, and may be another query by now. */
+  readonly isClosed: boolean
   /** Puts the query where its answer is to be written. Until close(), nothing else is opened. */
   open(): Opened
   /** Sends what stands there; 0 octets: nothing. @returns false if that has been done already */
@@ -75,7 +77,7 @@ export class SlotWaiting implements Waiting {
   readonly table: MissReader
   readonly #slot: number
   readonly #posted: Posted
-  #isClosed = false
+  isClosed = false
 
   constructor(table: MissReader, slot: number, posted: Posted) {
     this.table = table
@@ -105,8 +107,8 @@ export class SlotWaiting implements Waiting {
   }
 
   close(length: number): boolean {
-    if (this.#isClosed) return false
-    this.#isClosed = true
+    if (this.isClosed) return false
+    this.isClosed = true
     this.#posted.waiting.delete(this)
     const { table } = this
     const slot = this.#slot
@@ -196,7 +198,7 @@ export class CallWaiting implements Waiting {
   readonly size: number
   readonly #call: WaitingCall
   readonly #answer: (answer: WaitingAnswer) => void
-  #isClosed = false
+  isClosed = false
 
   constructor(call: WaitingCall, answer: (answer: WaitingAnswer) => void) {
     this.#call = call
@@ -219,8 +221,8 @@ export class CallWaiting implements Waiting {
   }
 
   close(length: number): boolean {
-    if (this.#isClosed) return false
-    this.#isClosed = true
+    if (this.isClosed) return false
+    this.isClosed = true
     const { ask, from } = this.#call
     this.#answer({ answer: ask, to: from, message: scratch.slice(0, length) })
     return true
