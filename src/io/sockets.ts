@@ -116,12 +116,11 @@ function bindBoth(
   receiveBufferBytes: number,
   opened: number[],
 ): BoundAddress {
-  let chosen = port
+  const chosen = port === 0 ? freePort(address) : port
   let granted = 0
   for (let worker = 0; worker < workers; worker++) {
     const socket = bindOne(address, chosen, SOCK_DGRAM, opened)
     granted = sizeBuffers(socket, receiveBufferBytes)
-    if (chosen === 0) chosen = boundPort(socket)
   }
   const listener = bindOne(address, chosen, SOCK_STREAM, opened)
   listenOn(listener, BACKLOG)
@@ -131,6 +130,19 @@ function bindBoth(
     datagramSockets: opened.slice(0, workers),
     listener,
     receiveBufferBytes: granted,
+  }
+}
+
+// With SO_REUSEPORT the kernel would also choose a port that others share already: a socket without it finds one that nobody has.
+function freePort(address: IpAddress): number {
+  const socket = openSocket(address.family === 4 ? AF_INET : AF_INET6, SOCK_DGRAM)
+  try {
+    if (address.family === 6) demand(socket, IPPROTO_IPV6, IPV6_V6ONLY)
+    const length = writeName(scratch, NAME_OFFSET, address.octets, 0, address.scope)
+    bindSocket(socket, scratchAddress + NAME_OFFSET, length)
+    return boundPort(socket)
+  } finally {
+    closeDescriptor(socket)
   }
 }
 

@@ -142,8 +142,10 @@ async function probe(
   const parsed = parseAddress(text)
   if (parsed === undefined) throw new ListenError(text, port, 'EINVAL')
   for (let attempt = 1; ; attempt++) {
-    const where = { address: text, family: parsed.family, port, shared, receiveBufferBytes }
     try {
+      // Of a port that is shared the system may give us one that others have.
+      const free = port === 0 && shared ? await freePort(text, parsed.family, receiveBufferBytes) : port
+      const where = { address: text, family: parsed.family, port: free, shared, receiveBufferBytes }
       const socket = await openDatagramSocket(where)
       const chosen = socket.address().port
       try {
@@ -157,6 +159,13 @@ async function probe(
       if (port !== 0 || code !== 'EADDRINUSE' || attempt >= PORT_ATTEMPTS) throw new ListenError(text, port, code)
     }
   }
+}
+
+async function freePort(address: string, family: 4 | 6, receiveBufferBytes: number): Promise<number> {
+  const socket = await openDatagramSocket({ address, family, port: 0, shared: false, receiveBufferBytes })
+  const { port } = socket.address()
+  socket.close()
+  return port
 }
 
 async function tryListening(host: string, port: number, shared: boolean): Promise<void> {

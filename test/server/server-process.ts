@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
+import { randomInt } from 'node:crypto'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
@@ -16,8 +17,9 @@ export const PEREGRINE: string = resolve(import.meta.dirname, '../../bin/peregri
 
 const READY_MS = 20_000
 const EXIT_MS = 5_000
-const PORT_FIRST = 5800
-const PORT_LAST = 5899
+// Below those that the kernel gives to clients, and by lot: test files run at the same time, and ports can be shared.
+const PORTS = [10_240, 32_000] as const
+const PORT_TRIES = 1000
 
 const children = new Set<ChildProcess>()
 process.once('exit', () => {
@@ -30,7 +32,7 @@ export interface ServerOptions {
   manifests: readonly string[]
   /** Further flags. */
   flags?: readonly string[]
-  /** Default: the next free port of 5800 to 5899. */
+  /** Default: a free one. */
   port?: number
   /** Where it is asked. Default 127.0.0.1; pass `--listen` in `flags` to make it listen elsewhere. */
   address?: string
@@ -151,16 +153,13 @@ export function childEnvironment(extra: Record<string, string> = {}): NodeJS.Pro
   return { ...rest, ...extra }
 }
 
-let portNext = PORT_FIRST + (process.pid % 50) * 2
-
-/** A port of 5800 to 5899 that is free on 127.0.0.1 for UDP and TCP. Test files that run at the same time start apart. */
+/** A port that is free on 127.0.0.1 for UDP and TCP. */
 export async function freePort(): Promise<number> {
-  for (let tries = 0; tries <= PORT_LAST - PORT_FIRST; tries++) {
-    const port = portNext
-    portNext = portNext === PORT_LAST ? PORT_FIRST : portNext + 1
+  for (let tries = 0; tries < PORT_TRIES; tries++) {
+    const port = randomInt(...PORTS)
     if ((await bindsTcp(port)) && (await bindsUdp(port))) return port
   }
-  throw new Error(`no port of ${PORT_FIRST} to ${PORT_LAST} is free`)
+  throw new Error('no port is free')
 }
 
 async function bindsTcp(port: number): Promise<boolean> {
