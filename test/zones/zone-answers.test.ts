@@ -13,6 +13,7 @@ import { type PlainRecord, plainAnswer } from './zone-oracle.ts'
 const ZONE = 'z.'
 const OUTSIDE = 'out.'
 const ROUNDS = Number(process.env.PEREGRINE_FUZZ_ROUNDS ?? 300)
+const RUNS_MAX = 20
 const SEED = Number(process.env.PEREGRINE_SEED ?? Date.now() % 0x7fffffff)
 const SOA: PlainRecord = { owner: [], type: 'SOA', data: 'ns.z. h.z. 1 2 3 4 60', target: null }
 
@@ -115,9 +116,8 @@ test(`any zone, any question (seed ${SEED})`, { timeout: 600_000 }, () => {
       kinds.set(kind, (kinds.get(kind) ?? 0) + 1)
     }
   })
-  fc.assert(property, { numRuns: ROUNDS, seed: SEED })
-  // The generator reaches all of these.
-  for (const kind of [
+  // The generator reaches all of these; the rarest not in every run.
+  const wanted = [
     'answer',
     'chain',
     'renamed',
@@ -128,9 +128,11 @@ test(`any zone, any question (seed ${SEED})`, { timeout: 600_000 }, () => {
     'chain, NODATA',
     'chain, NXDOMAIN',
     'additional',
-  ]) {
-    assert.ok((kinds.get(kind) ?? 0) > 0, `${kind} comes up`)
+  ]
+  for (let run = 0; run < RUNS_MAX && (run === 0 || wanted.some((kind) => !kinds.has(kind))); run++) {
+    fc.assert(property, { numRuns: ROUNDS, seed: SEED + run })
   }
+  for (const kind of wanted) assert.ok(kinds.has(kind), `${kind} comes up`)
 })
 
 function kindOf([head, ...lines]: readonly string[]): string {
