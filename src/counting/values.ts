@@ -68,6 +68,9 @@ export class Gathered implements CounterValues {
   }
 }
 
+/** Sums are told to the nanosecond. */
+const SUM_STEPS = 1e9
+
 /** Keeps what was counted under earlier plans, so that nothing goes back when the configuration is loaded again. */
 export class CounterHistory {
   readonly #past = new Gathered()
@@ -82,6 +85,10 @@ export class CounterHistory {
     const total = new Gathered()
     total.addAll(this.#past)
     for (const values of current) total.addAll(values)
+    // The same seconds added up in another order differ in their last bits: a sum would seem to go back, which means a restart to who scrapes.
+    for (const [key, each] of total.histograms) {
+      total.histograms.set(key, { ...each, sum: Math.round(each.sum * SUM_STEPS) / SUM_STEPS })
+    }
     return total
   }
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { CounterHistory, type CounterValues, sampleKey, TIME_BOUNDS } from '../../src/counting/values.ts'
+import { CounterHistory, type CounterValues, Gathered, sampleKey, TIME_BOUNDS } from '../../src/counting/values.ts'
 import {
   type CounterGroup,
   createCounters,
@@ -243,4 +243,26 @@ test('a counter goes on behind 2^31 and 2^32, and a reader between its two store
     high[slot] = flips // as if the second store were still to come
     assert.equal(value(), start + 1)
   }
+})
+
+test('a sum of seconds never goes back, whatever was retired meanwhile', () => {
+  const of = (sum: number): CounterValues => {
+    const values = new Gathered()
+    values.addHistogram('seconds', {}, [1], sum)
+    return values
+  }
+  const parts = [0.1, 0.2, 0.3]
+  const history = new CounterHistory()
+  const sumOf = (...current: CounterValues[]): number => [...history.total(...current).histograms.values()][0].sum
+  // Added up in this order it is 0.1 + (0.2 + …): not the same double as ((0.1 + 0.2) + …).
+  const before = sumOf(...parts.toReversed().map(of))
+  parts.forEach((part) => {
+    history.retire(of(part))
+  })
+  assert.notEqual(
+    parts.reduce((sum, part) => sum + part, 0),
+    parts.reduceRight((sum, part) => sum + part, 0),
+  )
+  assert.equal(sumOf(), before)
+  assert.equal(before, 0.6)
 })
