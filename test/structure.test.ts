@@ -27,13 +27,15 @@ const ALLOWED: Record<string, readonly string[]> = {
   admin: ['config', 'counting', 'dns', 'forward', 'kube', 'workers'],
   server: ['admin', 'config', 'counting', 'dns', 'forward', 'index', 'io', 'kube', 'plugins', 'workers', 'zones'],
   'node-local': ['admin', 'config', 'dns'],
-  cli: ['admin', 'config', 'dns', 'index', 'io', 'kube', 'node-local', 'plugins', 'server', 'workers', 'zones'],
+  load: ['config', 'dns', 'io', 'kube'],
+  cli: ['admin', 'config', 'dns', 'index', 'io', 'kube', 'load', 'node-local', 'plugins', 'server', 'workers', 'zones'],
   main: ['cli'],
 }
 
 /** Package -> the one file that may name it. */
 const PACKAGES: Record<string, string> = {
   '@kubernetes/client-node': 'kube/watch/connection.ts',
+  'hdr-histogram-js': 'load/histogram.ts',
   koffi: 'io/libc.ts',
   jsep: 'plugins/expression.ts',
   'prom-client': 'admin/metrics.ts',
