@@ -6,7 +6,7 @@ import type { ChildProcess } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type ClusterSize, nameCount, SIZES, writeManifests, writeZone } from './serve/cluster.ts'
+import { type ClusterSize, nameCount, SIZES, writeManifests, writeZone } from '../src/load/queries/synthetic-cluster.ts'
 import { machine, request, startGenerator } from './serve/drive.ts'
 import { HELP, type Options, readOptions, SMALL_OUTSTANDING } from './serve/options.ts'
 import {

@@ -4,7 +4,7 @@
 
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type ClusterSize, writeZone, ZONE } from '../serve/cluster.ts'
+import { type ClusterSize, writeZone, ZONE } from '../../src/load/queries/synthetic-cluster.ts'
 import type { Query } from '../serve/queries.ts'
 
 /** The upstream's copy of the cluster; as long as `cluster.local`. */

@@ -4,7 +4,7 @@
 
 import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { ZONE } from '../serve/cluster.ts'
+import { ZONE } from '../../src/load/queries/synthetic-cluster.ts'
 import { findProgram } from '../serve/process.ts'
 
 /** What a server is asked. */

@@ -2,7 +2,7 @@
 
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { SIZES } from './cluster.ts'
+import { SIZES } from '../../src/load/queries/synthetic-cluster.ts'
 import { MIXES, type Mix } from './queries.ts'
 import { TARGETS } from './targets.ts'
 

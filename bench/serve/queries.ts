@@ -1,7 +1,13 @@
 // Queries of a measurement, drawn once from a seed and put on the wire once: the generator only points at them. Each
 // keeps what the right answer is, so that a server can be checked before it is measured.
 
-import { type ClusterSize, nameCount, namespaceName, serviceModel, ZONE } from './cluster.ts'
+import {
+  type ClusterSize,
+  nameCount,
+  namespaceName,
+  serviceModel,
+  ZONE,
+} from '../../src/load/queries/synthetic-cluster.ts'
 
 /**
  * positive: names that exist, asked for a type they have. nxdomain: what a Pod's search path asks in vain. mixed: 65 %

@@ -4,7 +4,7 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { ZONE } from './cluster.ts'
+import { ZONE } from '../../src/load/queries/synthetic-cluster.ts'
 import { findProgram } from './process.ts'
 
 /** What a target needs to know to be started. */
