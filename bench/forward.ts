@@ -6,6 +6,7 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { processTree, softirqThread } from '../src/load/process-cpu.ts'
 import { SIZES, writeManifests } from '../src/load/queries/synthetic-cluster.ts'
 import { burst } from './forward/burst.ts'
 import { asExternal, distinct, freshQueries, writeUpstreamZones } from './forward/names.ts'
@@ -15,15 +16,7 @@ import { OWN, type Purpose, TARGETS, type Target } from './forward/targets.ts'
 import { DELAY_MS, startUpstream, type Upstream, upstreamMissing } from './forward/upstream.ts'
 import { machine, request, startGenerator } from './serve/drive.ts'
 import type { Result, Run } from './serve/generator.ts'
-import {
-  type PinnedProcess,
-  pinAll,
-  processTree,
-  residentMiB,
-  softirqThread,
-  startPinned,
-  stop,
-} from './serve/process.ts'
+import { type PinnedProcess, pinAll, residentMiB, startPinned, stop } from './serve/process.ts'
 import { drawQueries, encodeTable, type Query } from './serve/queries.ts'
 import { untilReady, wrongAnswers } from './serve/verify.ts'
 

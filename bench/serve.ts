@@ -6,18 +6,11 @@ import type { ChildProcess } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { processTree, softirqThread } from '../src/load/process-cpu.ts'
 import { type ClusterSize, nameCount, SIZES, writeManifests, writeZone } from '../src/load/queries/synthetic-cluster.ts'
 import { machine, request, startGenerator } from './serve/drive.ts'
 import { HELP, type Options, readOptions, SMALL_OUTSTANDING } from './serve/options.ts'
-import {
-  type PinnedProcess,
-  pinAll,
-  processTree,
-  residentMiB,
-  softirqThread,
-  startPinned,
-  stop,
-} from './serve/process.ts'
+import { type PinnedProcess, pinAll, residentMiB, startPinned, stop } from './serve/process.ts'
 import { drawQueries, encodeTable, type Query } from './serve/queries.ts'
 import { printGoals, printTables, type Sample, type Scenario } from './serve/report.ts'
 import { TARGETS, type Target } from './serve/targets.ts'

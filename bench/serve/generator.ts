@@ -6,7 +6,7 @@
 import { readFileSync } from 'node:fs'
 import * as layouts from '../../src/io/layouts.ts'
 import * as libc from '../../src/io/libc.ts'
-import { cpuTimeNs } from './process.ts'
+import { cpuTimeNs } from '../../src/load/process-cpu.ts'
 
 /** One measurement. Times are in milliseconds. */
 export interface Run {

@@ -1,8 +1,9 @@
-// A server as a child process: pinned to one core, its processor time read from /proc, ended by its own process id.
+// A server as a child process: pinned to one core, ended by its own process id. src/load/process-cpu.ts has its processor time.
 
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { accessSync, constants, openSync, readdirSync, readFileSync } from 'node:fs'
+import { accessSync, constants, openSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { processTree } from '../../src/load/process-cpu.ts'
 
 /** A child process that `startPinned` started. */
 export interface PinnedProcess {
@@ -62,42 +63,6 @@ export function pinAll(core: number, pids: readonly number[]): void {
   for (const pid of pids) execFileSync('taskset', ['-a', '-c', '-p', String(core), String(pid)], { stdio: 'ignore' })
 }
 
-/** A process and its children and theirs: NSD answers from a grandchild. */
-export function processTree(pid: number): number[] {
-  const found = [pid]
-  for (const parent of found) {
-    for (const thread of numbersIn(`/proc/${parent}/task`)) {
-      for (const child of words(`/proc/${parent}/task/${thread}/children`)) found.push(child)
-    }
-  }
-  return found
-}
-
-/**
- * Processor time of all threads of the processes so far, in nanoseconds, as the scheduler counts it. A running thread is
- * as old as its last tick (4 ms at 250 Hz), and what an ended thread used is gone. Packet work in softirq context is
- * charged to whichever thread it interrupts.
- */
-export function cpuTimeNs(pids: readonly number[]): number {
-  let sum = 0
-  for (const pid of pids) {
-    for (const thread of numbersIn(`/proc/${pid}/task`)) sum += words(`/proc/${pid}/task/${thread}/schedstat`)[0] ?? 0
-  }
-  return sum
-}
-
-/** Process id of a core's kernel thread for deferred packet work, or 0: what it uses is charged to no server. */
-export function softirqThread(core: number): number {
-  for (const pid of numbersIn('/proc')) {
-    try {
-      if (readFileSync(`/proc/${pid}/comm`, 'latin1').trim() === `ksoftirqd/${core}`) return pid
-    } catch {
-      // It ended meanwhile.
-    }
-  }
-  return 0
-}
-
 /** What the processes hold in memory, in MiB. */
 export function residentMiB(pids: readonly number[]): number {
   let sum = 0
@@ -109,23 +74,4 @@ export function residentMiB(pids: readonly number[]): number {
     }
   }
   return Math.round(sum / 1024)
-}
-
-function numbersIn(folder: string): number[] {
-  try {
-    return readdirSync(folder)
-      .map(Number)
-      .filter((number) => number > 0)
-  } catch {
-    return []
-  }
-}
-
-function words(path: string): number[] {
-  try {
-    const text = readFileSync(path, 'latin1').trim()
-    return text === '' ? [] : text.split(/\s+/).map(Number)
-  } catch {
-    return []
-  }
 }
