@@ -127,9 +127,9 @@ function rankSumCounts(ranks: readonly number[], chosen: number): Float64Array {
   const ways = Array.from({ length: chosen + 1 }, () => new Float64Array(size))
   ways[0][0] = 1
   for (const rank of ranks) {
-    // From the largest on, so that each rank is taken once.
+    // From the most on, so that each rank is taken once.
     for (let taken = chosen; taken > 0; taken--) {
-      for (let sum = size - 1; sum >= rank; sum--) ways[taken][sum] += ways[taken - 1][sum - rank]
+      for (let sum = rank; sum < size; sum++) ways[taken][sum] += ways[taken - 1][sum - rank]
     }
   }
   return ways[chosen]
