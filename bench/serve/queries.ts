@@ -1,6 +1,7 @@
 // Queries of a measurement, drawn once from a seed and put on the wire once: the generator only points at them. Each
 // keeps what the right answer is, so that a server can be checked before it is measured.
 
+import { scattered, seededRandom, zipf } from '../../src/load/queries/draw.ts'
 import {
   type ClusterSize,
   nameCount,
@@ -44,21 +45,6 @@ const DOMAINS = [
   'tracker.example.io',
 ]
 
-/**
- * A number generator of 32 bits of state (mulberry32): the same seed gives the same run everywhere.
- *
- * @returns a function giving numbers in 0 (inclusive) to 1 (exclusive)
- */
-export function seededRandom(seed: number): () => number {
-  let state = seed | 0
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let t = Math.imul(state ^ (state >>> 15), 1 | state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296
-  }
-}
-
 /** Draws `count` queries of a mix over a cluster, the same ones for the same seed. */
 export function drawQueries(size: ClusterSize, mix: Mix, count: number, seed: number): Query[] {
   const random = seededRandom(seed)
@@ -67,7 +53,7 @@ export function drawQueries(size: ClusterSize, mix: Mix, count: number, seed: nu
   const drawName =
     mix === 'uniform'
       ? () => Math.floor(random() * names)
-      : scattered(zipf(names, random), names, 1 + size.endpointsPerService)
+      : scattered(zipf(names, random), names, 1 + size.endpoints / size.services)
   const drawNamespace = zipf(size.namespaces, random)
   const queries: Query[] = []
   for (let i = 0; i < count; i++) {
@@ -114,7 +100,7 @@ function encodeQuery(table: Buffer, start: number, query: Query, id: number): nu
 
 /** A name that exists, by its number: a Service and behind it its endpoints, Service after Service. */
 function existing(size: ClusterSize, name: number, wanted: 'A' | 'AAAA', mustHave: boolean): Query {
-  const perService = 1 + size.endpointsPerService
+  const perService = 1 + size.endpoints / size.services
   const service = serviceModel(size, Math.floor(name / perService))
   const owner = `${service.name}.${service.namespace}.svc.${ZONE}`
   const endpoint = service.endpoints[(name % perService) - 1]
@@ -141,40 +127,4 @@ function missingName(size: ClusterSize, random: () => number, drawNamespace: () 
   if (kind < 0.85) return `${service.name}.${service.namespace}.${namespace}.svc.${ZONE}`
   if (kind < 0.9) return `${service.name}.${service.namespace}.svc.${ZONE}.${namespace}.svc.${ZONE}`
   return `${service.name}-canary.${service.namespace}.svc.${ZONE}`
-}
-
-/** Ranks 0..count-1 with probability falling as 1/(rank+1). */
-function zipf(count: number, random: () => number): () => number {
-  const cumulated = new Float64Array(count)
-  let sum = 0
-  for (let rank = 0; rank < count; rank++) {
-    sum += 1 / (rank + 1)
-    cumulated[rank] = sum
-  }
-  return () => {
-    const point = random() * sum
-    let low = 0
-    let high = count - 1
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      if (cumulated[middle] > point) high = middle
-      else low = middle + 1
-    }
-    return low
-  }
-}
-
-/**
- * Neighbours in rank are put far apart in number, so that popular names are not neighbours in the trie as well. Rank 0
- * becomes `first`.
- */
-function scattered(draw: () => number, count: number, first: number): () => number {
-  let step = Math.floor(count * 0.618_033_988_75)
-  while (divisor(step, count) !== 1) step++
-  // Below 2^53 while count stays below 90 million.
-  return () => (draw() * step + first) % count
-}
-
-function divisor(a: number, b: number): number {
-  return b === 0 ? a : divisor(b, a % b)
 }

@@ -1,9 +1,9 @@
 // Names of the stand-in's cluster and what the right answer is, whatever has changed: a change replaces the address of an endpoint, so
 // that a cluster IP, how many addresses a headless Service has, and that an endpoint's hostname has one, all stay.
 
+import { seededRandom } from '../../src/load/queries/draw.ts'
 import { type ChangedEndpoint, Cluster } from '../../test/apiserver/cluster.ts'
 import { Store } from '../../test/apiserver/store.ts'
-import { seededRandom } from '../serve/queries.ts'
 import { addressNumber } from './wire.ts'
 
 export const ZONE = 'cluster.local'

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { seededRandom } from '../../bench/serve/queries.ts'
+import { seededRandom } from '../../src/load/queries/draw.ts'
 import { type Follower, type FollowOptions, follow } from './aids.ts'
 
 const SEED = Number(process.env.PEREGRINE_CUT_SEED ?? Date.now() % 2 ** 31)

@@ -1,31 +1,54 @@
-// The cluster that is served in a measurement: a pure function of its size, written down twice. As manifests for
-// Peregrine and as a zone file for its peers, both streamed, so that a million names never stand in memory as objects.
+// A cluster of a size, for measurements: a pure function of that size, so that servers and load tester agree on its names. It
+// is written down as manifests for Peregrine and as a zone file for its peers, both streamed: a million names never stand in
+// memory as objects. Not here: the names to ask for (synthetic-names.ts).
+//
 // One eighth of the Services is headless with hostnames and both families (StatefulSets), one eighth is a dual-stack
 // ClusterIP, the rest a ClusterIP of IPv4; endpoints without a hostname are named by their dashed address.
 
 import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
+import { LoadInputError } from '../input-error.ts'
 
 /** The zone everything is in, without the trailing dot. */
 export const ZONE = 'cluster.local'
 
-/** How large a cluster is. Names = services * (1 + endpointsPerService). */
+/** How large a cluster is. Names = services + endpoints. */
 export interface ClusterSize {
-  /** What the tables call it. */
+  /** What tables call it. */
   readonly label: string
-  /** 1..100,000. */
+  /** 1..SERVICES_MAX. */
   readonly services: number
-  /** 1..100: what one EndpointSlice holds. */
-  readonly endpointsPerService: number
-  /** Services are dealt over so many namespaces in turn. */
+  /** 0..ENDPOINTS_MAX, dealt evenly: the first ones of the Services have one more if they do not go into it. */
+  readonly endpoints: number
+  /** 1..services. Services are dealt over so many namespaces in turn. */
   readonly namespaces: number
 }
 
+/** Their cluster IPs are in 10.96.0.0/11. */
+export const SERVICES_MAX = 1_000_000
+/** Their addresses are in 10.128.0.0/9. */
+export const ENDPOINTS_MAX = 8_000_000
+const SERVICES_PER_NAMESPACE = 100
+/** What the control plane puts into one EndpointSlice. */
+const SLICE_ENDPOINTS_MAX = 100
+
 /** The sizes the goals speak of. */
 export const SIZES: readonly ClusterSize[] = [
-  { label: '1k', services: 91, endpointsPerService: 10, namespaces: 7 },
-  { label: '1.1M', services: 100_000, endpointsPerService: 10, namespaces: 1_000 },
+  { label: '1k', services: 91, endpoints: 910, namespaces: 7 },
+  { label: '1.1M', services: 100_000, endpoints: 1_000_000, namespaces: 1_000 },
 ]
+
+/**
+ * A cluster with a namespace for each hundred Services.
+ *
+ * @throws LoadInputError for numbers out of range
+ */
+export function clusterOfSize(services: number, endpoints: number): ClusterSize {
+  checkNumber('Services', services, 1, SERVICES_MAX)
+  checkNumber('endpoints', endpoints, 0, ENDPOINTS_MAX)
+  const namespaces = Math.ceil(services / SERVICES_PER_NAMESPACE)
+  return { label: `${services} Services, ${endpoints} endpoints`, services, endpoints, namespaces }
+}
 
 /** One Service as both files describe it. */
 export interface ServiceModel {
@@ -55,9 +78,14 @@ const WORDS = 'cart checkout billing search profile media ledger mailer stock qu
 )
 const ROLES = 'api worker db cache web proxy sync'.split(' ')
 
+function checkNumber(what: string, value: number, min: number, max: number): void {
+  if (Number.isInteger(value) && value >= min && value <= max) return
+  throw new LoadInputError(`a cluster of ${value} ${what}: ${min} to ${max} can be made up`)
+}
+
 /** How many names a cluster of this size has: Services and endpoint names. */
 export function nameCount(size: ClusterSize): number {
-  return size.services * (1 + size.endpointsPerService)
+  return size.services + size.endpoints
 }
 
 /** The namespace of that index, 0..size.namespaces-1. */
@@ -65,26 +93,60 @@ export function namespaceName(index: number): string {
   return `${WORDS[index % WORDS.length]}-team-${index}`
 }
 
+/** The name of the Service of that index, 0..size.services-1. It is in the namespace of the index modulo size.namespaces. */
+export function serviceName(index: number): string {
+  return `${WORDS[(index * 5) % WORDS.length]}-${ROLES[(index * 3) % ROLES.length]}-${index}`
+}
+
+/** Whether the Service of that index is headless, its endpoints having hostnames and both families. */
+export function isHeadless(index: number): boolean {
+  return index % 8 === 0
+}
+
+/** Addresses of the Service of that index: one of each family at most, none of a headless one. */
+export function clusterIpsOf(index: number): string[] {
+  if (isHeadless(index)) return []
+  const address = ipv4(0x0a60_0010 + index)
+  return index % 4 === 0 ? [address, ipv6('fd00:10:96', index + 16)] : [address]
+}
+
+/** Endpoints are numbered Service after Service: the first one of that Service, which for size.services is size.endpoints. */
+export function firstEndpoint(size: ClusterSize, index: number): number {
+  const each = Math.floor(size.endpoints / size.services)
+  return index * each + Math.min(index, size.endpoints % size.services)
+}
+
+/** The Service that has the endpoint of that number, 0..size.endpoints-1. */
+export function serviceOfEndpoint(size: ClusterSize, number: number): number {
+  const each = Math.floor(size.endpoints / size.services)
+  const larger = size.endpoints % size.services
+  const inLarger = larger * (each + 1)
+  return number < inLarger ? Math.floor(number / (each + 1)) : larger + Math.floor((number - inLarger) / each)
+}
+
+/** The endpoint of that number, which belongs to the Service of that index. */
+export function endpointModel(size: ClusterSize, index: number, number: number): EndpointModel {
+  const address = ipv4(0x0a80_0100 + number)
+  const hostname = isHeadless(index) ? `${serviceName(index)}-${number - firstEndpoint(size, index)}` : ''
+  return {
+    label: hostname || address.replaceAll('.', '-'),
+    hostname,
+    ipv4: address,
+    ipv6: isHeadless(index) ? ipv6('fd00:10:128', number + 256) : '',
+  }
+}
+
 /** The Service of that index, 0..size.services-1. */
 export function serviceModel(size: ClusterSize, index: number): ServiceModel {
-  const name = `${WORDS[(index * 5) % WORDS.length]}-${ROLES[(index * 3) % ROLES.length]}-${index}`
-  const headless = index % 8 === 0
-  const dual = index % 4 === 0
-  const clusterIps = headless ? [] : [ipv4(0x0a60_0010 + index)]
-  if (dual && !headless) clusterIps.push(ipv6('fd00:10:96', index + 16))
   const endpoints: EndpointModel[] = []
-  for (let e = 0; e < size.endpointsPerService; e++) {
-    const number = index * size.endpointsPerService + e
-    const address = ipv4(0x0a80_0100 + number)
-    const hostname = headless ? `${name}-${e}` : ''
-    endpoints.push({
-      label: hostname || address.replaceAll('.', '-'),
-      hostname,
-      ipv4: address,
-      ipv6: headless ? ipv6('fd00:10:128', number + 256) : '',
-    })
+  const end = firstEndpoint(size, index + 1)
+  for (let n = firstEndpoint(size, index); n < end; n++) endpoints.push(endpointModel(size, index, n))
+  return {
+    name: serviceName(index),
+    namespace: namespaceName(index % size.namespaces),
+    clusterIps: clusterIpsOf(index),
+    endpoints,
   }
-  return { name, namespace: namespaceName(index % size.namespaces), clusterIps, endpoints }
 }
 
 /**
@@ -165,7 +227,7 @@ function named(apiVersion: string, kind: string, name: string, namespace?: strin
   return { apiVersion, kind, metadata: { name, namespace, labels } }
 }
 
-/** The Service and its EndpointSlices, one for each family its endpoints have. */
+/** The Service and its EndpointSlices, of each family its endpoints have. */
 function serviceObjects(service: ServiceModel): object[] {
   const { name, namespace, clusterIps, endpoints } = service
   const families = clusterIps.length === 1 ? ['IPv4'] : ['IPv4', 'IPv6']
@@ -177,23 +239,38 @@ function serviceObjects(service: ServiceModel): object[] {
     ports: [{ name: 'http', protocol: 'TCP', port: SERVICE_PORT, targetPort: ENDPOINT_PORT }],
   }
   const objects: object[] = [{ ...named('v1', 'Service', name, namespace), spec }]
-  for (const addressType of ['IPv4', 'IPv6']) {
-    const entries = []
-    for (const endpoint of endpoints) {
-      const address = addressType === 'IPv4' ? endpoint.ipv4 : endpoint.ipv6
-      if (address === '') continue
-      entries.push({ addresses: [address], conditions: { ready: true }, hostname: endpoint.hostname || undefined })
+  for (const addressType of ['IPv4', 'IPv6'] as const) {
+    for (let first = 0; first < endpoints.length; first += SLICE_ENDPOINTS_MAX) {
+      const part = endpoints.slice(first, first + SLICE_ENDPOINTS_MAX)
+      const suffix = first === 0 ? '' : `-${first / SLICE_ENDPOINTS_MAX}`
+      const slice = sliceObject(service, `${name}-${addressType.toLowerCase()}${suffix}`, addressType, part)
+      if (slice !== null) objects.push(slice)
     }
-    if (entries.length === 0) continue
-    const sliceName = `${name}-${addressType.toLowerCase()}`
-    objects.push({
-      ...named('discovery.k8s.io/v1', 'EndpointSlice', sliceName, namespace, { 'kubernetes.io/service-name': name }),
-      addressType,
-      ports: [{ name: 'http', protocol: 'TCP', port: ENDPOINT_PORT }],
-      endpoints: entries,
-    })
   }
   return objects
+}
+
+/** Null if no endpoint has an address of that family. */
+function sliceObject(
+  service: ServiceModel,
+  name: string,
+  addressType: 'IPv4' | 'IPv6',
+  endpoints: readonly EndpointModel[],
+): object | null {
+  const entries = []
+  for (const endpoint of endpoints) {
+    const address = addressType === 'IPv4' ? endpoint.ipv4 : endpoint.ipv6
+    if (address === '') continue
+    entries.push({ addresses: [address], conditions: { ready: true }, hostname: endpoint.hostname || undefined })
+  }
+  if (entries.length === 0) return null
+  const labels = { 'kubernetes.io/service-name': service.name }
+  return {
+    ...named('discovery.k8s.io/v1', 'EndpointSlice', name, service.namespace, labels),
+    addressType,
+    ports: [{ name: 'http', protocol: 'TCP', port: ENDPOINT_PORT }],
+    endpoints: entries,
+  }
 }
 
 function ipv4(value: number): string {
