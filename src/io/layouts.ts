@@ -43,6 +43,9 @@ export const IPV6_V6ONLY = 26
 export const IPV6_RECVPKTINFO = 49
 export const IPV6_PKTINFO = 50
 export const PMTUDISC_OMIT = 5
+export const SOL_UDP = 17
+export const UDP_SEGMENT = 103
+export const UDP_GRO = 104
 export const MSG_CTRUNC = 0x08
 export const MSG_TRUNC = 0x20
 const POLLIN = 1
@@ -92,6 +95,8 @@ const PKTINFO_ADDR = 2
 const PKTINFO6_SIZE = 20
 const PKTINFO6_IFINDEX = 4
 const CMSG_HEADER_SIZE = 16
+// CMSG_SPACE of the 16-bit number that goes with UDP_SEGMENT.
+const SEGMENT_CONTROL_SIZE = 24
 //              struct sockaddr_in and sockaddr_in6 in octets: +0 family (16 bits), +2 port (big-endian);
 //              IPv4: +4 address, 16 in all; IPv6: +4 flow, +8 address, +24 scope, 28 in all
 const SIN_PORT = 2
@@ -203,6 +208,36 @@ export function replyControl(words: Uint32Array, control: number, length: number
     return length
   }
   return 0
+}
+
+/**
+ * Makes a message of several vectors that the kernel cuts into datagrams: writes its control message (UDP_SEGMENT).
+ *
+ * @param control  word index of room for CONTROL_SIZE octets, that the header names
+ * @param vectors  iovecs of the message, adjacent from the one its header names on
+ * @param segmentLength  octets of each datagram but the last, which may be shorter
+ */
+export function writeSegments(
+  words: Uint32Array,
+  header: number,
+  control: number,
+  vectors: number,
+  segmentLength: number,
+): void {
+  words[control + CMSG_LEN] = CMSG_HEADER_SIZE + 2
+  words[control + CMSG_LEN + 1] = 0
+  words[control + CMSG_LEVEL] = SOL_UDP
+  words[control + CMSG_TYPE] = UDP_SEGMENT
+  words[control + CMSG_DATA] = segmentLength
+  words[header + MSG_IOVLEN] = vectors
+  words[header + MSG_CONTROLLEN] = SEGMENT_CONTROL_SIZE
+}
+
+/** Octets of each datagram, but the last, that were received as one message (UDP_GRO); 0 if it is a single one. */
+export function receivedSegment(words: Uint32Array, header: number, control: number): number {
+  if (words[header + MSG_CONTROLLEN] < CMSG_HEADER_SIZE + 4) return 0
+  if (words[control + CMSG_LEVEL] !== SOL_UDP || words[control + CMSG_TYPE] !== UDP_GRO) return 0
+  return words[control + CMSG_DATA]
 }
 
 /** Writes the `index`-th pollfd of an array that starts at word `watches`: `descriptor` is watched for input. */
@@ -321,6 +356,11 @@ export const PROBES: readonly (readonly [expression: string, value: number])[] =
   ['IPV6_RECVPKTINFO', IPV6_RECVPKTINFO],
   ['IPV6_PKTINFO', IPV6_PKTINFO],
   ['IP_PMTUDISC_OMIT', PMTUDISC_OMIT],
+  ['SOL_UDP', SOL_UDP],
+  ['UDP_SEGMENT', UDP_SEGMENT],
+  ['UDP_GRO', UDP_GRO],
+  ['CMSG_LEN(sizeof(uint16_t))', CMSG_HEADER_SIZE + 2],
+  ['CMSG_SPACE(sizeof(uint16_t))', SEGMENT_CONTROL_SIZE],
   ['MSG_CTRUNC', MSG_CTRUNC],
   ['MSG_TRUNC', MSG_TRUNC],
   ['POLLIN', POLLIN],

@@ -48,6 +48,7 @@ const readCall = define('read', ADDRESS, 'int', ADDRESS, 'size_t')
 const writeCall = define('write', ADDRESS, 'int', ADDRESS, 'size_t')
 const mmapCall = define('mmap', ADDRESS, ADDRESS, 'size_t', 'int', 'int', 'int', 'int64_t')
 const munmapCall = define('munmap', 'int', ADDRESS, 'size_t')
+const affinityCall = define('sched_setaffinity', 'int', 'int', 'size_t', ADDRESS)
 const madviseCall = define('madvise', 'int', ADDRESS, 'size_t', 'int')
 // glibc's own: other C libraries have none.
 const trimCall = defineIfThere('malloc_trim', 'int', 'size_t')
@@ -279,6 +280,11 @@ export function adviseMemory(address: number, length: number, advice: number): n
  */
 export function viewMemory(address: number, length: number): ArrayBuffer {
   return koffi.view(BigInt(address), clamp(length, 0, MAPPING_MAX))
+}
+
+/** sched_setaffinity(2) of the calling thread, by the mask of `length` octets at `maskAddress`. @throws SystemError */
+export function setAffinity(maskAddress: number, length: number): void {
+  checked('sched_setaffinity', affinityCall(0, clamp(length, 0, ADDRESS_LENGTH_MAX), maskAddress))
 }
 
 /** malloc_trim(3): gives the free pages of the C heap back to the kernel, where the C library can. */

@@ -120,6 +120,8 @@ export interface RunResult extends Counts {
   readonly seconds: number
   /** Queries that were to be sent and never were, because the generator was behind. */
   readonly unsent: number
+  /** Answers that were to be handed out to be checked and were not, because nobody took them in time. */
+  readonly unsampled: number
   /** From the intended time of sending on, what was lost included. */
   readonly latency: Histogram
   /** From the real time of sending on, what was lost included. */

@@ -1,7 +1,22 @@
 // The main thread's side of the engine: starts the worker threads, has them run, adds up what they count.
 
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Worker } from 'node:worker_threads'
+import { networkErrorsSince, readNetworkErrors } from './network-errors.ts'
+import { serverCpuTimeNs } from './process-cpu.ts'
 import type { QueryTable } from './query-table.ts'
-import type { RunResult, RunSpec, Second } from './run.ts'
+import { type RunResult, type RunSpec, type Second, TIMEOUT_MAX_MS } from './run.ts'
+import { RunSum } from './run-sum.ts'
+import { unpackSamples } from './samples.ts'
+import {
+  CONTROL_BATCHES,
+  CONTROL_STOP,
+  monotonicMs,
+  type WorkerEnd,
+  type WorkerNews,
+  type WorkerOrder,
+  type WorkerSetting,
+} from './worker-run.ts'
 
 /** An answer that was picked to be checked. */
 export interface Sample {
@@ -34,9 +49,206 @@ export interface Runner {
   run(spec: RunSpec, events?: RunEvents, pids?: readonly number[], signal?: AbortSignal): Promise<RunResult>
 }
 
+/** A run that could not be made: a worker failed, a socket could not be opened. */
+export class RunError extends Error {
+  readonly code: string
+
+  constructor(message: string, code: string) {
+    super(message)
+    this.code = code === '' ? 'RUN_FAILED' : code
+  }
+}
+
+/** Between the word and the start: all threads must have heard it. */
+const START_AFTER_MS = 20
+/** How long a thread may take beyond what the run takes. */
+const PATIENCE_MS = 30_000
+
 /** The threads. One run at a time. */
-export declare class LoadSession implements Runner {
-  static start(table: QueryTable, options: SessionOptions): Promise<LoadSession>
-  run(spec: RunSpec, events?: RunEvents, pids?: readonly number[], signal?: AbortSignal): Promise<RunResult>
-  close(): Promise<void>
+export class LoadSession implements Runner {
+  readonly #workers: readonly Worker[]
+  readonly #control: Int32Array<SharedArrayBuffer>
+
+  private constructor(workers: readonly Worker[], control: Int32Array<SharedArrayBuffer>) {
+    this.#workers = workers
+    this.#control = control
+  }
+
+  static async start(table: QueryTable, { workers, cores }: SessionOptions): Promise<LoadSession> {
+    const control = new Int32Array(new SharedArrayBuffer(4 * (CONTROL_BATCHES + workers)))
+    const threads = Array.from({ length: workers }, (_, worker) => {
+      const core = cores.length === 0 ? -1 : cores[worker % cores.length]
+      const workerData: WorkerSetting = { table, worker, workers, core, control }
+      return new Worker(new URL('./worker.ts', import.meta.url), { workerData })
+    })
+    const session = new LoadSession(threads, control)
+    try {
+      await Promise.all(threads.map(online))
+    } catch (error) {
+      await session.close()
+      throw error
+    }
+    return session
+  }
+
+  async run(
+    spec: RunSpec,
+    events: RunEvents = {},
+    pids: readonly number[] = [],
+    signal?: AbortSignal,
+  ): Promise<RunResult> {
+    const control = this.#control
+    control.fill(0)
+    const stop = (): void => void Atomics.store(control, CONTROL_STOP, 1)
+    if (signal?.aborted === true) stop()
+    signal?.addEventListener('abort', stop)
+    const sum = new RunSum(spec, this.#workers.length, (second) => events.second?.(second))
+    const conversations = this.#workers.map((worker, i) => new Conversation(worker, i, control, sum, events))
+    try {
+      await Promise.all(conversations.map((each) => each.prepare(spec)))
+      const startMs = monotonicMs() + START_AFTER_MS
+      const startedAt = new Date().toISOString()
+      const errorsBefore = readNetworkErrors()
+      const ends = Promise.all(conversations.map((each) => each.go(startMs)))
+      const cpu = serverCpu(spec, pids, startMs, ends)
+      const serverCpuNs = await cpu
+      return sum.result({
+        startedAt,
+        ends: await ends,
+        serverCpuNs,
+        udpErrors: networkErrorsSince(errorsBefore),
+        interrupted: Atomics.load(control, CONTROL_STOP) !== 0,
+      })
+    } catch (error) {
+      // The others go on without a reason.
+      stop()
+      throw error
+    } finally {
+      signal?.removeEventListener('abort', stop)
+      for (const each of conversations) each.close()
+    }
+  }
+
+  /** Ends the threads. */
+  async close(): Promise<void> {
+    await Promise.all(this.#workers.map((worker) => worker.terminate()))
+  }
+}
+
+/** What is said with one worker in the course of one run. */
+class Conversation {
+  readonly #worker: Worker
+  readonly #onNews: (news: WorkerNews) => void
+  readonly #onError: (error: Error) => void
+  readonly #onExit: () => void
+  readonly #prepared = Promise.withResolvers<void>()
+  readonly #ended = Promise.withResolvers<WorkerEnd>()
+
+  constructor(worker: Worker, index: number, control: Int32Array<SharedArrayBuffer>, sum: RunSum, events: RunEvents) {
+    this.#worker = worker
+    this.#onNews = (news) => {
+      switch (news.kind) {
+        case 'prepared':
+          return this.#prepared.resolve()
+        case 'second':
+          return sum.add(news.second)
+        case 'samples':
+          return void this.#check(news.batch, news.length, events).finally(() =>
+            Atomics.sub(control, CONTROL_BATCHES + index, 1),
+          )
+        case 'ended':
+          return this.#ended.resolve(news.end)
+        case 'failed':
+          return this.#fail(new RunError(news.message, news.code))
+      }
+    }
+    this.#onError = (error) => this.#fail(error)
+    this.#onExit = () => this.#fail(new RunError('a worker thread ended', ''))
+    worker.on('message', this.#onNews)
+    worker.on('error', this.#onError)
+    worker.on('exit', this.#onExit)
+    // Whoever waits for the other of the two is told.
+    this.#prepared.promise.catch(() => {})
+    this.#ended.promise.catch(() => {})
+  }
+
+  prepare(spec: RunSpec): Promise<void> {
+    this.#order({ kind: 'prepare', spec })
+    return this.#prepared.promise
+  }
+
+  go(startMs: number): Promise<WorkerEnd> {
+    this.#order({ kind: 'go', startMs })
+    return this.#ended.promise
+  }
+
+  close(): void {
+    this.#worker.off('message', this.#onNews)
+    this.#worker.off('error', this.#onError)
+    this.#worker.off('exit', this.#onExit)
+  }
+
+  #order(order: WorkerOrder): void {
+    this.#worker.postMessage(order)
+  }
+
+  async #check(batch: Uint8Array, length: number, events: RunEvents): Promise<void> {
+    try {
+      await events.samples?.(unpackSamples(batch, length))
+    } catch (error) {
+      this.#fail(error as Error)
+    }
+  }
+
+  #fail(error: Error): void {
+    this.#prepared.reject(error)
+    this.#ended.reject(error)
+  }
+}
+
+/** CPU time of the processes for as long as the run counts: what was used between two looks, put to that length. */
+async function serverCpu(
+  spec: RunSpec,
+  pids: readonly number[],
+  startMs: number,
+  ends: Promise<readonly WorkerEnd[]>,
+): Promise<number | null> {
+  const ended = ends.then(
+    () => {},
+    () => {},
+  )
+  if (pids.length === 0) {
+    await within(spec, ended)
+    return null
+  }
+  const fromMs = startMs + spec.warmupMs
+  await Promise.race([ended, sleep(Math.max(0, fromMs - monotonicMs()), undefined, { ref: false })])
+  const beganMs = monotonicMs()
+  const before = serverCpuTimeNs(pids)
+  await Promise.race([ended, sleep(Math.max(0, fromMs + spec.durationMs - monotonicMs()), undefined, { ref: false })])
+  const after = serverCpuTimeNs(pids)
+  const lookedMs = monotonicMs() - beganMs
+  await within(spec, ended)
+  if (before === null || after === null || lookedMs <= 0) return null
+  const seconds = Math.max(...(await ends).map(({ seconds }) => seconds))
+  return ((after - before) * seconds * 1000) / lookedMs
+}
+
+/** Waits until all have ended, for as long as they may take. @throws RunError */
+async function within({ warmupMs, durationMs }: RunSpec, ended: Promise<void>): Promise<void> {
+  const limit = new AbortController()
+  const late = sleep(warmupMs + durationMs + TIMEOUT_MAX_MS + PATIENCE_MS, 'late', { signal: limit.signal }).catch(
+    () => '',
+  )
+  const first = await Promise.race([ended, late])
+  limit.abort()
+  if (first === 'late') throw new RunError('a worker thread does not end', '')
+}
+
+function online(worker: Worker): Promise<void> {
+  return new Promise((resolve, reject) => {
+    worker.once('online', resolve)
+    worker.once('error', reject)
+    worker.once('exit', (code) => reject(new RunError(`a worker thread ended with ${code}`, '')))
+  })
 }

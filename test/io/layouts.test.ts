@@ -24,6 +24,8 @@ test('every size, offset and constant is what the C compiler says', { skip: comp
     const source = `#define _GNU_SOURCE
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/udp.h>
+#include <stdint.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <poll.h>

@@ -1,0 +1,252 @@
+// The client's side of datagrams in batches: connected sockets, messages in slots that are sent with one call, and slots
+// that answers are taken into. For one thread. Knows nothing of what is in a message.
+
+import { parseAddress } from './addresses.ts'
+import {
+  AF_INET,
+  AF_INET6,
+  CONTROL_SIZE,
+  EINVAL,
+  HEADER_SIZE,
+  isReady,
+  MSG_TRUNC,
+  messageFlags,
+  messageLength,
+  receivedSegment,
+  SO_RCVBUF,
+  SO_RCVBUFFORCE,
+  SO_SNDBUF,
+  SO_SNDBUFFORCE,
+  SOCK_DGRAM,
+  SOL_SOCKET,
+  SOL_UDP,
+  setControlLength,
+  setVectorLength,
+  UDP_GRO,
+  VECTOR_SIZE,
+  WATCH_SIZE,
+  writeHeader,
+  writeName,
+  writeSegments,
+  writeVector,
+  writeWatch,
+} from './layouts.ts'
+import {
+  closeDescriptor,
+  connectSocket,
+  mapMemory,
+  openSocket,
+  receiveMessages,
+  SystemError,
+  sendMessages,
+  setOption,
+  unmapMemory,
+  viewMemory,
+  waitForInput,
+} from './libc.ts'
+
+const SCRATCH_LENGTH = 64
+
+/**
+ * Opens a datagram socket that is connected to one peer; the system chooses its port.
+ *
+ * @param bufferBytes  asked for in both directions: what the system's limit leaves, or all of it with the right to
+ * @param coalesces    takes several datagrams of the peer as one message (UDP_GRO), where the system can
+ * @returns the descriptor; the caller closes it
+ * @throws SystemError
+ */
+export function openClient(host: string, port: number, bufferBytes: number, coalesces: boolean): number {
+  const address = parseAddress(host)
+  if (address === undefined) throw new SystemError('connect', EINVAL)
+  const scratch = mapMemory(SCRATCH_LENGTH)
+  const descriptor = openSocket(address.family === 4 ? AF_INET : AF_INET6, SOCK_DGRAM)
+  try {
+    const memory = viewMemory(scratch, SCRATCH_LENGTH)
+    const setNumber = (level: number, name: number, value: number): number => {
+      new Uint32Array(memory)[0] = value
+      return setOption(descriptor, level, name, scratch, 4)
+    }
+    if (setNumber(SOL_SOCKET, SO_RCVBUFFORCE, bufferBytes) < 0) setNumber(SOL_SOCKET, SO_RCVBUF, bufferBytes)
+    if (setNumber(SOL_SOCKET, SO_SNDBUFFORCE, bufferBytes) < 0) setNumber(SOL_SOCKET, SO_SNDBUF, bufferBytes)
+    if (coalesces) setNumber(SOL_UDP, UDP_GRO, 1)
+    const length = writeName(new Uint8Array(memory), 0, address.octets, port, address.scope)
+    const result = connectSocket(descriptor, scratch, length)
+    if (result < 0) throw new SystemError('connect', -result)
+    return descriptor
+  } catch (error) {
+    closeDescriptor(descriptor)
+    throw error
+  } finally {
+    unmapMemory(scratch, SCRATCH_LENGTH)
+  }
+}
+
+/** Messages that are written here and sent together. */
+export class Outbound {
+  /** The slots as words: a message begins at `wordOffset`. */
+  readonly words: Uint32Array
+  readonly bytes: Uint8Array
+  /** 1..MESSAGES_MAX */
+  readonly slots: number
+  readonly #memory: number
+  readonly #length: number
+  readonly #vectors: number
+  readonly #packets: number
+  readonly #stride: number
+  // One header more: the message that the kernel cuts.
+  readonly #segmented: number
+  readonly #control: number
+
+  /** @param capacity  octets of a slot, a multiple of 4 */
+  constructor(slots: number, capacity: number) {
+    this.slots = slots
+    this.#stride = capacity
+    const vectorsOffset = (slots + 1) * HEADER_SIZE
+    const controlOffset = vectorsOffset + slots * VECTOR_SIZE
+    const packetsOffset = controlOffset + CONTROL_SIZE
+    this.#length = packetsOffset + slots * capacity
+    const memory = mapMemory(this.#length)
+    const view = viewMemory(memory, this.#length)
+    this.words = new Uint32Array(view)
+    this.bytes = new Uint8Array(view)
+    this.#memory = memory
+    this.#vectors = vectorsOffset / 4
+    this.#packets = packetsOffset / 4
+    this.#segmented = slots * HEADER_SIZE
+    this.#control = controlOffset / 4
+    for (let slot = 0; slot < slots; slot++) {
+      const vector = vectorsOffset + slot * VECTOR_SIZE
+      writeVector(this.words, vector / 4, memory + packetsOffset + slot * capacity, capacity)
+      writeHeader(this.words, (slot * HEADER_SIZE) / 4, 0, 0, memory + vector, 0, 0)
+    }
+    const control = memory + controlOffset
+    writeHeader(this.words, this.#segmented / 4, 0, 0, memory + vectorsOffset, control, CONTROL_SIZE)
+  }
+
+  /** First word of a slot in `words`. */
+  wordOffset(slot: number): number {
+    return this.#packets + (slot * this.#stride) / 4
+  }
+
+  setLength(slot: number, length: number): void {
+    setVectorLength(this.words, this.#vectors + slot * (VECTOR_SIZE / 4), length)
+  }
+
+  /** Sends the first `count` slots. @returns how many were sent, or a negative errno */
+  send(socket: number, count: number): number {
+    return sendMessages(socket, this.#memory, Math.min(count, this.slots))
+  }
+
+  /** Sends the first `count` slots, all of `length` octets, as one message that the kernel cuts. @returns all or a negative errno */
+  sendSegments(socket: number, count: number, length: number): number {
+    writeSegments(this.words, this.#segmented / 4, this.#control, Math.min(count, this.slots), length)
+    const sent = sendMessages(socket, this.#memory + this.#segmented, 1)
+    return sent === 1 ? count : sent
+  }
+
+  /** Gives the memory back. */
+  free(): void {
+    unmapMemory(this.#memory, this.#length)
+  }
+}
+
+/** Slots that messages are taken into. */
+export class Inbound {
+  readonly words: Uint32Array
+  readonly bytes: Uint8Array
+  readonly slots: number
+  readonly #memory: number
+  readonly #length: number
+  readonly #packets: number
+  readonly #controls: number
+  readonly #stride: number
+  readonly #hasControls: boolean
+
+  /** @param coalesces  as the sockets were opened */
+  constructor(slots: number, capacity: number, coalesces: boolean) {
+    this.slots = slots
+    this.#stride = capacity
+    this.#hasControls = coalesces
+    const vectorsOffset = slots * HEADER_SIZE
+    const controlsOffset = vectorsOffset + slots * VECTOR_SIZE
+    const packetsOffset = controlsOffset + slots * CONTROL_SIZE
+    this.#length = packetsOffset + slots * capacity
+    const memory = mapMemory(this.#length)
+    const view = viewMemory(memory, this.#length)
+    this.words = new Uint32Array(view)
+    this.bytes = new Uint8Array(view)
+    this.#memory = memory
+    this.#packets = packetsOffset
+    this.#controls = controlsOffset
+    for (let slot = 0; slot < slots; slot++) {
+      const vector = vectorsOffset + slot * VECTOR_SIZE
+      const control = coalesces ? memory + controlsOffset + slot * CONTROL_SIZE : 0
+      writeVector(this.words, vector / 4, memory + packetsOffset + slot * capacity, capacity)
+      writeHeader(this.words, (slot * HEADER_SIZE) / 4, 0, 0, memory + vector, control, coalesces ? CONTROL_SIZE : 0)
+    }
+  }
+
+  /** Takes what is there, without waiting. @returns messages in the first slots, or a negative errno (-EAGAIN: none) */
+  receive(socket: number): number {
+    return receiveMessages(socket, this.#memory, this.slots)
+  }
+
+  /** Offset of a message in `bytes`, a multiple of 4. */
+  offset(slot: number): number {
+    return this.#packets + slot * this.#stride
+  }
+
+  /** Octets of a message: never more than a slot has. */
+  length(slot: number): number {
+    return Math.min(messageLength(this.words, (slot * HEADER_SIZE) / 4), this.#stride)
+  }
+
+  /** Whether a message was longer than its slot. */
+  isCut(slot: number): boolean {
+    return (messageFlags(this.words, (slot * HEADER_SIZE) / 4) & MSG_TRUNC) !== 0
+  }
+
+  /** Octets of each datagram in this message but the last; 0 if it is a single one. To be asked once a message. */
+  segmentLength(slot: number): number {
+    if (!this.#hasControls) return 0
+    const header = (slot * HEADER_SIZE) / 4
+    const segment = receivedSegment(this.words, header, (this.#controls + slot * CONTROL_SIZE) / 4)
+    setControlLength(this.words, header, CONTROL_SIZE)
+    return segment
+  }
+
+  free(): void {
+    unmapMemory(this.#memory, this.#length)
+  }
+}
+
+/** Sockets that are asked together whether something is there. */
+export class Watches {
+  readonly #words: Uint32Array
+  readonly #memory: number
+  readonly #length: number
+  readonly #count: number
+
+  /** @param sockets  1..1024 */
+  constructor(sockets: ArrayLike<number>) {
+    this.#count = sockets.length
+    this.#length = sockets.length * WATCH_SIZE
+    this.#memory = mapMemory(this.#length)
+    this.#words = new Uint32Array(viewMemory(this.#memory, this.#length))
+    for (let i = 0; i < sockets.length; i++) writeWatch(this.#words, 0, i, sockets[i])
+  }
+
+  /** Asks the system, waiting so long at most. @returns how many have something */
+  look(timeoutMs: number): number {
+    return Math.max(0, waitForInput(this.#memory, this.#count, timeoutMs))
+  }
+
+  /** Whether the one at that place had something when look() was called last. */
+  isReady(index: number): boolean {
+    return isReady(this.#words, 0, index)
+  }
+
+  free(): void {
+    unmapMemory(this.#memory, this.#length)
+  }
+}

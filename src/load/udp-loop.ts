@@ -1,0 +1,399 @@
+// The load over UDP: one thread that sends and receives in batches over many connected sockets, and never sleeps. Whoever sleeps costs
+// the server a wake-up for each answer and himself the exact time, and both would be measured.
+//
+// Every socket is a flow of its own to the kernel and to the server (RFC 768 knows no other). In an open loop each round sends what is
+// due on the next socket; in a closed one each socket has its share of what is under way.
+
+import { randomInt } from 'node:crypto'
+import { Inbound, Outbound, openClient, Watches } from '../io/datagram-client.ts'
+import { EAGAIN, ECONNREFUSED, EINTR, ENOBUFS } from '../io/layouts.ts'
+import { closeDescriptor, SystemError } from '../io/libc.ts'
+import { receiveQueueDrops } from '../io/sockets.ts'
+import { Flights, NO_FLIGHT } from './flights.ts'
+import { QUERY_LENGTH_MAX, type QueryTable } from './query-table.ts'
+import type { RunSpec } from './run.ts'
+import type { SampleBatches } from './samples.ts'
+import type { Pace } from './schedule.ts'
+import type { TableCursor } from './table-cursor.ts'
+import type { Tally } from './tally.ts'
+import { CONTROL_STOP, type RunTimes } from './worker-run.ts'
+
+/** What a loop works with. */
+export interface LoopParts {
+  readonly spec: RunSpec
+  readonly table: QueryTable
+  readonly cursor: TableCursor
+  /** null for a closed loop. */
+  readonly pace: Pace | null
+  readonly tally: Tally
+  readonly samples: SampleBatches
+  readonly control: Int32Array<SharedArrayBuffer>
+  readonly workers: number
+  readonly worker: number
+}
+
+const BATCH = 64
+/** Queries that leave with one call in an open loop: more would make the last of them late. */
+const OPEN_BATCH = 32
+const ANSWER_CAPACITY = 4096
+/** With UDP_GRO a message is several datagrams. */
+const COALESCED_SLOTS = 16
+const COALESCED_CAPACITY = 65_536
+const SOCKET_BUFFER = 4 * 1024 * 1024
+/** Sockets of one worker: as many as one poll(2) takes. */
+export const SOCKETS_MAX = 1000
+/** With answers awaited on more sockets than this, the system is asked which have any. */
+const ASK_ABOVE = 8
+/** Unless at least this share of the sockets had some the last time. */
+const LIKELY = 0.5
+const EXPIRY_EVERY_MS = 1
+/** What is due at the very end is not in time any more. */
+const BEFORE_END_MS = 1e-3
+const HEADER_LENGTH = 12
+const QR = 0x80
+/** Letters differ in this bit (RFC 4343). */
+const CASE_BIT = 0x20
+const clock = (): number => performance.now()
+
+/** One run of one worker. */
+export class UdpLoop {
+  /** Messages taken, and calls that took some. */
+  received = 0
+  receives = 0
+  /** Milliseconds with nothing to do, of the time that counted. */
+  idleMs = 0
+  readonly #parts: LoopParts
+  readonly #sockets: Int32Array
+  readonly #flights: Flights
+  readonly #outbound = new Outbound(BATCH, QUERY_LENGTH_MAX)
+  readonly #inbound: Inbound
+  readonly #watches: Watches
+  /** Of the queries that are prepared to be sent. */
+  readonly #batchQueries = new Uint32Array(BATCH)
+  readonly #batchIntended = new Float64Array(BATCH)
+  /** Share of each socket in what is under way; of an open loop 0. */
+  readonly #limits: Int32Array
+  #nextSocket = 0
+  #hitShare = 1
+  #startMs = 0
+  /** What is to be sent later is not. */
+  #untilMs = 0
+  /** Sent so far, by the pace. */
+  #made = 0
+
+  /** Opens the sockets. @throws SystemError */
+  constructor(parts: LoopParts) {
+    this.#parts = parts
+    const { spec, worker, workers } = parts
+    const { schedule } = spec
+    const outstanding = schedule.kind === 'closed' ? shareOf(schedule.outstanding, worker, workers) : 0
+    const sockets = shareOf(spec.sockets, worker, workers)
+    // A socket without any query under way would only be looked at in vain.
+    const count = Math.min(
+      SOCKETS_MAX,
+      Math.max(1, schedule.kind === 'closed' ? Math.min(sockets, outstanding) : sockets),
+    )
+    this.#sockets = openAll(spec, count)
+    this.#limits = Int32Array.from({ length: count }, (_, socket) => shareOf(outstanding, socket, count))
+    const wanted =
+      schedule.kind === 'closed' ? Math.ceil(outstanding / count) * 2 + BATCH : placesFor(spec, count * workers)
+    this.#flights = new Flights(count, wanted, () => randomInt(65_536))
+    this.#inbound = spec.gso
+      ? new Inbound(COALESCED_SLOTS, COALESCED_CAPACITY, true)
+      : new Inbound(BATCH, ANSWER_CAPACITY, false)
+    this.#watches = new Watches(this.#sockets)
+  }
+
+  /** Answers that the kernel had no room for. */
+  get receiveDrops(): number {
+    let drops = 0
+    for (const socket of this.#sockets) drops += receiveQueueDrops(socket)
+    return drops
+  }
+
+  /** @returns when sending ended: sooner than `toMs` if somebody wanted so, or if the table was sent as often as it was to be */
+  run({ startMs, fromMs, toMs }: RunTimes): number {
+    this.#startMs = startMs
+    this.#untilMs = toMs - BEFORE_END_MS
+    const { spec, tally, samples, control, cursor, pace } = this.#parts
+    const limit = spec.passes > 0 ? spec.passes * cursor.perPass : Number.POSITIVE_INFINITY
+    // What is due in the last moment may still leave: an open loop has a little longer to send it, and a closed one nothing to make up for.
+    const lastMs = pace === null ? toMs : toMs + spec.lateMs
+    let endMs = toMs
+    let isSending = true
+    let expiryMs = 0
+    let previous = clock()
+    while (previous < startMs) previous = clock()
+    for (;;) {
+      const now = clock()
+      if (now >= tally.endsMs) tally.turn(now)
+      if (isSending && (now >= lastMs || cursor.taken >= limit || Atomics.load(control, CONTROL_STOP) !== 0)) {
+        isSending = false
+        endMs = Math.min(now, toMs)
+      }
+      if (!isSending && this.#flights.underWay === 0) return endMs
+      const done = this.#pulse(now, isSending)
+      if (now >= expiryMs) {
+        this.#expire(now - spec.timeoutMs)
+        samples.turn(now)
+        expiryMs = now + EXPIRY_EVERY_MS
+      }
+      if (done === 0 && now >= fromMs && now < toMs && isSending) this.idleMs += now - previous
+      previous = now
+    }
+  }
+
+  close(): void {
+    for (const socket of this.#sockets) closeDescriptor(socket)
+    this.#outbound.free()
+    this.#inbound.free()
+    this.#watches.free()
+  }
+
+  /** One round: takes what is there, sends what may be. @returns messages moved */
+  #pulse(now: number, isSending: boolean): number {
+    const { pace } = this.#parts
+    if (pace === null) return this.#pulseClosed(isSending && !this.#parts.samples.isFull)
+    const taken = this.#sweep(false)
+    return isSending ? taken + this.#sendDue(pace, now) : taken
+  }
+
+  #pulseClosed(isSending: boolean): number {
+    return this.#sweep(isSending)
+  }
+
+  /** Visits the sockets. @param refills  sends what a closed loop has room for, right behind the answers */
+  #sweep(refills: boolean): number {
+    const { pending } = this.#flights
+    const sockets = this.#sockets
+    let awaited = 0
+    for (let s = 0; s < sockets.length; s++) if (pending[s] > 0) awaited++
+    const asks = awaited > ASK_ABOVE && this.#hitShare < LIKELY
+    if (asks) this.#watches.look(0)
+    let hits = 0
+    let moved = 0
+    for (let s = 0; s < sockets.length; s++) {
+      if (asks ? this.#watches.isReady(s) : pending[s] > 0) {
+        const taken = this.#take(s)
+        if (taken > 0) hits++
+        moved += taken
+      }
+      if (refills && pending[s] < this.#limits[s]) moved += this.#fill(s, this.#limits[s] - pending[s])
+    }
+    if (awaited > 0) this.#hitShare = hits / awaited
+    return moved
+  }
+
+  #take(socket: number): number {
+    const inbound = this.#inbound
+    const count = inbound.receive(this.#sockets[socket])
+    if (count <= 0) {
+      if (count !== -EAGAIN && count !== -EINTR) this.#failed(-count)
+      return 0
+    }
+    const now = clock()
+    this.receives++
+    for (let slot = 0; slot < count; slot++) {
+      const at = inbound.offset(slot)
+      const length = inbound.length(slot)
+      const segment = inbound.segmentLength(slot)
+      if (segment === 0) this.#answer(socket, at, length, now)
+      else
+        for (let from = 0; from < length; from += segment)
+          this.#answer(socket, at + from, Math.min(segment, length - from), now)
+    }
+    return count
+  }
+
+  #answer(socket: number, at: number, length: number, now: number): void {
+    const { tally, samples } = this.#parts
+    const { bytes } = this.#inbound
+    this.received++
+    if (length < HEADER_LENGTH || (bytes[at + 2] & QR) === 0) {
+      tally.malformed()
+      return
+    }
+    const flights = this.#flights
+    const place = flights.find(socket, (bytes[at] << 8) | bytes[at + 1])
+    if (place === NO_FLIGHT) {
+      tally.unexpected()
+      return
+    }
+    const query = flights.queryAt(place)
+    if (!this.#isAnswerTo(query, at, length)) {
+      tally.mismatched()
+      return
+    }
+    tally.answered(flights.intendedAt(place), flights.sentAt(place), now, bytes, at, length)
+    samples.add(query, bytes, at, length, now)
+    flights.settle(socket, place)
+  }
+
+  /** Whether the question is the one that was asked, letter for letter; a server that cannot read it may leave it out. */
+  #isAnswerTo(query: number, at: number, length: number): boolean {
+    const { table } = this.#parts
+    const { bytes, words } = this.#inbound
+    const end = table.questionEnds[query]
+    const asked = table.offsets[query]
+    if (bytes[at + 5] === 0 && bytes[at + 4] === 0) return (bytes[at + 3] & 15) !== 0
+    if (length < end) return false
+    if ((at & 3) !== 0) return this.#isSameQuestion(query, at, HEADER_LENGTH, end)
+    const got = at >>> 2
+    const last = end >>> 2
+    for (let word = HEADER_LENGTH / 4; word < last; word++) {
+      if (words[got + word] !== table.words[asked + word]) return this.#isSameQuestion(query, at, word * 4, end)
+    }
+    return this.#isSameQuestion(query, at, last * 4, end)
+  }
+
+  /** The same by octets; letters may differ in case, which is said as an error. */
+  #isSameQuestion(query: number, at: number, from: number, end: number): boolean {
+    const { table, tally } = this.#parts
+    const { bytes } = this.#inbound
+    let otherCase = false
+    for (let i = from; i < end; i++) {
+      const asked = (table.words[table.offsets[query] + (i >>> 2)] >>> ((i & 3) * 8)) & 255
+      const got = bytes[at + i]
+      if (got === asked) continue
+      const lower = got | CASE_BIT
+      if (lower !== (asked | CASE_BIT) || lower < 0x61 || lower > 0x7a) return false
+      otherCase = true
+    }
+    if (otherCase) tally.failed('letter case of the question not kept')
+    return true
+  }
+
+  /** Sends what is due by now, as far as one call takes it. */
+  #sendDue(pace: Pace, now: number): number {
+    const due = pace.dueBy(Math.min(now, this.#untilMs) - this.#startMs) - this.#made
+    if (due <= 0) return 0
+    const count = this.#sockets.length
+    for (let tried = 0; tried < count; tried++) {
+      const socket = this.#nextSocket
+      this.#nextSocket = socket + 1 < count ? socket + 1 : 0
+      // A pair may make it one more.
+      if (this.#flights.room(socket) <= OPEN_BATCH) continue
+      const sent = this.#send(socket, Math.min(due, OPEN_BATCH), pace, now)
+      this.#made += sent
+      return sent
+    }
+    return 0
+  }
+
+  /** Sends as many queries as a closed loop has room for on a socket. */
+  #fill(socket: number, room: number): number {
+    return this.#send(socket, Math.min(room, this.#flights.room(socket), BATCH - 1), null, clock())
+  }
+
+  /** Sends so many queries, and one more if a pair would be torn. @returns how many were sent */
+  #send(socket: number, wanted: number, pace: Pace | null, now: number): number {
+    const { spec } = this.#parts
+    const count = this.#prepare(socket, wanted, pace, now)
+    if (count === 0) return 0
+    const descriptor = this.#sockets[socket]
+    const result = spec.gso
+      ? this.#outbound.sendSegments(descriptor, count, this.#parts.table.lengths[this.#batchQueries[0]])
+      : this.#outbound.send(descriptor, count)
+    const sent = Math.max(0, result)
+    if (sent < count) this.#parts.cursor.retreat(count - sent)
+    if (result < 0 && result !== -EAGAIN && result !== -EINTR && result !== -ENOBUFS) this.#failed(-result)
+    if (sent > 0) this.#launch(socket, sent, now)
+    return sent
+  }
+
+  /** Writes queries into the slots, from the cursor on. @returns how many */
+  #prepare(socket: number, wanted: number, pace: Pace | null, now: number): number {
+    const { cursor, table, spec } = this.#parts
+    const length = table.lengths[cursor.query]
+    let count = 0
+    while (count < BATCH) {
+      const isFollower = cursor.isFollower
+      if (count >= wanted && !(isFollower && count > 0)) break
+      const query = cursor.query
+      // The kernel cuts at equal lengths only.
+      if (spec.gso && table.lengths[query] !== length) break
+      this.#write(count, query, this.#flights.idOf(socket, count))
+      this.#batchQueries[count] = query
+      const intended = pace === null ? now : this.#startMs + pace.timeOf(this.#made + count)
+      // A pair is asked at once.
+      this.#batchIntended[count] = isFollower && count > 0 ? this.#batchIntended[count - 1] : intended
+      cursor.advance()
+      count++
+    }
+    return count
+  }
+
+  #write(slot: number, query: number, id: number): void {
+    const { table } = this.#parts
+    const { words } = this.#outbound
+    const length = table.lengths[query]
+    const from = table.offsets[query]
+    const to = this.#outbound.wordOffset(slot)
+    const end = (length + 3) >>> 2
+    // The upper half of the first word stays: flags. Octets of a word are in the order of the memory: little-endian.
+    words[to] = (table.words[from] & 0xffff_0000) | ((id & 0xff) << 8) | (id >>> 8)
+    for (let word = 1; word < end; word++) words[to + word] = table.words[from + word]
+    this.#outbound.setLength(slot, length)
+  }
+
+  #launch(socket: number, sent: number, now: number): void {
+    const { tally, table } = this.#parts
+    const flights = this.#flights
+    for (let i = 0; i < sent; i++) {
+      const query = this.#batchQueries[i]
+      const intended = this.#batchIntended[i]
+      flights.launch(socket, query, intended, now)
+      tally.sent(intended, now, table.lengths[query])
+    }
+    tally.call(this.#batchIntended[0], now, sent)
+  }
+
+  /** Gives up what was sent before that time. */
+  #expire(beforeMs: number): void {
+    const flights = this.#flights
+    const { tally, spec } = this.#parts
+    for (let socket = 0; socket < this.#sockets.length; socket++) {
+      for (;;) {
+        const place = flights.overdue(socket, beforeMs)
+        if (place === NO_FLIGHT) break
+        tally.lost(flights.intendedAt(place), flights.sentAt(place), spec.timeoutMs)
+        flights.settle(socket, place)
+      }
+    }
+  }
+
+  /** Queries that the pace had until that time, and that never were sent. */
+  unsentBy(endMs: number): number {
+    const { pace } = this.#parts
+    return pace === null ? 0 : Math.max(0, pace.dueBy(Math.min(endMs, this.#untilMs) - this.#startMs) - this.#made)
+  }
+
+  #failed(errno: number): void {
+    this.#parts.tally.failed(errno === ECONNREFUSED ? 'ECONNREFUSED' : new SystemError('', errno).code)
+  }
+}
+
+/** The part of a number that the i-th of n has, as even as whole numbers allow. */
+export function shareOf(total: number, index: number, of: number): number {
+  return Math.floor((total * (index + 1)) / of) - Math.floor((total * index) / of)
+}
+
+/** Places for queries that a server leaves without an answer until they are given up, twice over. */
+function placesFor({ schedule, timeoutMs }: RunSpec, sockets: number): number {
+  const rate =
+    schedule.kind === 'open' ? schedule.rate : schedule.kind === 'ramp' ? Math.max(schedule.from, schedule.to) : 0
+  // A replay says nothing about its rate in advance.
+  return rate === 0 ? 65_536 : Math.ceil(((rate * timeoutMs) / 1000 / sockets) * 2) + 4 * OPEN_BATCH
+}
+
+function openAll(spec: RunSpec, count: number): Int32Array {
+  const opened: number[] = []
+  try {
+    while (opened.length < count)
+      opened.push(openClient(spec.target.address, spec.target.port, SOCKET_BUFFER, spec.gso))
+    return Int32Array.from(opened)
+  } catch (error) {
+    opened.forEach(closeDescriptor)
+    throw error
+  }
+}

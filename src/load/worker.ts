@@ -1,0 +1,131 @@
+// A thread of the load: prepares and makes runs as it is told by the session, one at a time.
+
+import { isMainThread, parentPort, workerData } from 'node:worker_threads'
+import { keepOnCore } from '../io/affinity.ts'
+import type { RunSpec } from './run.ts'
+import { SampleBatches } from './samples.ts'
+import { paceOf } from './schedule.ts'
+import { TableCursor } from './table-cursor.ts'
+import { Tally, type WorkerSecond } from './tally.ts'
+import { type LoopParts, UdpLoop } from './udp-loop.ts'
+import {
+  monotonicMs,
+  type RunTimes,
+  type WorkerEnd,
+  type WorkerNews,
+  type WorkerOrder,
+  type WorkerSetting,
+} from './worker-run.ts'
+
+/** A run that is ready to start. */
+interface Loop {
+  /** @returns when sending ended */
+  run(times: RunTimes): number | Promise<number>
+  unsentBy(endMs: number): number
+  close(): void
+  readonly receiveDrops: number
+  readonly idleMs: number
+  readonly received: number
+  readonly receives: number
+}
+
+class LoadWorker {
+  readonly #setting: WorkerSetting
+  #prepared: { readonly loop: Loop; readonly parts: LoopParts } | null = null
+
+  constructor(setting: WorkerSetting) {
+    this.#setting = setting
+  }
+
+  async obey(order: WorkerOrder): Promise<void> {
+    try {
+      if (order.kind === 'prepare') await this.#prepare(order.spec)
+      else await this.#go(order.startMs)
+    } catch (error) {
+      this.#prepared?.loop.close()
+      this.#prepared = null
+      const { message, code } = error as Error & { code?: unknown }
+      post({ kind: 'failed', message, code: typeof code === 'string' ? code : '' })
+    }
+  }
+
+  async #prepare(spec: RunSpec): Promise<void> {
+    const { table, worker, workers, control } = this.#setting
+    const { schedule, warmupMs, durationMs } = spec
+    const parts: LoopParts = {
+      spec,
+      table,
+      cursor: new TableCursor(table, schedule.kind === 'replay', worker, workers),
+      pace: paceOf(schedule, warmupMs, durationMs, worker, workers, table.times),
+      tally: new Tally(spec.lateMs, postSecond),
+      samples: new SampleBatches(spec.sampleEvery, control, worker, (batch, length) =>
+        post({ kind: 'samples', batch, length }, [batch.buffer]),
+      ),
+      control,
+      worker,
+      workers,
+    }
+    this.#prepared = { loop: await loopOf(parts), parts }
+    post({ kind: 'prepared' })
+  }
+
+  async #go(startAtMs: number): Promise<void> {
+    if (this.#prepared === null) throw new Error('nothing is prepared')
+    const { loop, parts } = this.#prepared
+    const { spec, tally, samples } = parts
+    const startMs = startAtMs - monotonicMs() + performance.now()
+    const fromMs = startMs + spec.warmupMs
+    const times: RunTimes = { startMs, fromMs, toMs: fromMs + spec.durationMs }
+    tally.begin(times)
+    const cpuBefore = process.threadCpuUsage()
+    const beganMs = performance.now()
+    const endMs = await loop.run(times)
+    const finishedMs = performance.now()
+    const cpu = process.threadCpuUsage(cpuBefore)
+    samples.flush()
+    tally.finish(finishedMs)
+    const countedMs = Math.max(0, endMs - fromMs)
+    const end: WorkerEnd = {
+      seconds: countedMs / 1000,
+      unsent: loop.unsentBy(endMs),
+      unsampled: samples.dropped,
+      cpuShare: (cpu.user + cpu.system) / 1000 / (finishedMs - beganMs),
+      idleShare: countedMs > 0 ? Math.min(1, loop.idleMs / countedMs) : 0,
+      receiveDrops: loop.receiveDrops,
+      received: loop.received,
+      receives: loop.receives,
+    }
+    loop.close()
+    this.#prepared = null
+    post({ kind: 'ended', end })
+  }
+}
+
+async function loopOf(parts: LoopParts): Promise<Loop> {
+  if (parts.spec.target.transport === 'udp') return new UdpLoop(parts)
+  const { StreamLoop } = await import('./stream-loop.ts')
+  return await StreamLoop.open(parts)
+}
+
+function post(news: WorkerNews, transfer: ArrayBuffer[] = []): void {
+  parentPort?.postMessage(news, transfer)
+}
+
+function postSecond(second: WorkerSecond): void {
+  const { counters, rcodes, latency, rawLatency, lateness } = second
+  const arrays = [counters, rcodes, latency, rawLatency, lateness]
+  post(
+    { kind: 'second', second },
+    arrays.map(({ buffer }) => buffer),
+  )
+}
+
+if (!isMainThread && parentPort !== null && isSetting(workerData)) {
+  if (workerData.core >= 0) keepOnCore(workerData.core)
+  const worker = new LoadWorker(workerData)
+  parentPort.on('message', (order: WorkerOrder) => void worker.obey(order))
+}
+
+function isSetting(data: unknown): data is WorkerSetting {
+  return typeof data === 'object' && data !== null && 'table' in data && 'control' in data
+}
