@@ -3,6 +3,7 @@
 
 import { DurationError, parseDuration } from '../config/duration.ts'
 import { LabelSelector, LabelSelectorError } from '../kube/label-selector.ts'
+import { LOAD_FLAGS } from './load-flags.ts'
 import { NODE_LOCAL_FLAGS } from './node-local-flags.ts'
 
 /** A command line that makes no sense. The process ends with code 2. */
@@ -13,8 +14,10 @@ export class FlagError extends Error {
 /** A flag that nobody knows. */
 export class UnknownFlagError extends FlagError {}
 
-/** A switch is on or not there; a toggle may be switched off too. */
-type FlagKind = 'text' | 'list' | 'switch' | 'toggle' | 'onoff' | 'integer' | 'number' | 'duration' | 'selector'
+/** A switch is on or not there; a toggle may be switched off too. A list may be written with commas, what is repeated keeps them. */
+type FlagKind =
+  | ('text' | 'list' | 'repeated' | 'switch' | 'toggle' | 'onoff' | 'optional')
+  | ('integer' | 'number' | 'duration' | 'selector')
 
 interface FlagSpec {
   readonly kind: FlagKind
@@ -22,6 +25,8 @@ interface FlagSpec {
   readonly range?: readonly [number, number]
   /** Valid texts. */
   readonly choices?: readonly string[]
+  /** What a value looks like that may be left out. */
+  readonly pattern?: RegExp
   readonly argument?: string
   readonly help: string
 }
@@ -31,7 +36,7 @@ const COUNT = [0, 2 ** 31 - 1] as const
 
 const FLAGS = {
   conf: { kind: 'text', argument: 'FILE', help: "Corefile to serve by; 'stdin' reads it from there (./Corefile)" },
-  manifests: { kind: 'list', argument: 'PATH', help: 'file or folder of manifests or cluster dumps; repeatable' },
+  manifests: { kind: 'repeated', argument: 'PATH', help: 'file or folder of manifests or cluster dumps; repeatable' },
   kubeconfig: { kind: 'text', argument: 'FILE', help: 'follow the cluster that this file names' },
   context: { kind: 'text', argument: 'NAME', help: "context of the kubeconfig (the file's current one)" },
   'dns.port': {
@@ -122,12 +127,13 @@ const FLAGS = {
     argument: 'N',
     help: 'most memory of the index in MiB, taken as needed (1024)',
   },
-  json: { kind: 'switch', help: 'explain: print JSON' },
+  json: { kind: 'switch', help: 'explain, load: print JSON' },
   plugins: { kind: 'switch', help: 'print the plugins of Corefiles, one a line' },
   help: { kind: 'switch', help: 'print this' },
   h: { kind: 'switch', help: 'the same as --help' },
   version: { kind: 'switch', help: 'print the version' },
   ...NODE_LOCAL_FLAGS,
+  ...LOAD_FLAGS,
 } as const satisfies Record<string, FlagSpec>
 
 export type FlagName = keyof typeof FLAGS
@@ -161,11 +167,20 @@ export class Flags {
         else if (spec.kind === 'toggle') flags.#add(name, 'off')
         continue
       }
+      if (spec.kind === 'optional' && inline === undefined && !spec.pattern!.test(args[i + 1] ?? '')) {
+        flags.#add(name, '')
+        continue
+      }
       const value = inline ?? args[++i]
       if (value === undefined) throw new FlagError(`flag --${name} needs a value`)
       flags.#add(name, checkedValue(name, spec, value))
     }
     return flags
+  }
+
+  /** Names of all that are given, in the order they first were. */
+  get names(): readonly FlagName[] {
+    return [...this.#values.keys()]
   }
 
   has(name: FlagName): boolean {
@@ -204,8 +219,7 @@ export class Flags {
   #add(given: FlagName, value: string): void {
     const name = given === 'p' ? 'dns.port' : given
     const spec: FlagSpec = FLAGS[name]
-    const values =
-      spec.kind === 'list' && name !== 'manifests' ? value.split(',').filter((part) => part !== '') : [value]
+    const values = spec.kind === 'list' ? value.split(',').filter((part) => part !== '') : [value]
     this.#values.set(name, [...(this.#values.get(name) ?? []), ...values])
   }
 }
@@ -232,6 +246,9 @@ function checkedValue(name: FlagName, spec: FlagSpec, value: string): string {
     case 'selector':
       checkParsed(name, spec.kind, value)
       return value
+    case 'optional':
+      if (!spec.pattern!.test(value)) throw new FlagError(`flag --${name} is ${spec.argument}, not '${value}'`)
+      return value
     case 'list':
       if (/^,*$/.test(value)) throw new FlagError(`flag --${name} needs a value`)
       return value
@@ -256,18 +273,17 @@ function splitOnce(text: string, separator: string): [string, string | undefined
   return at < 0 ? [text, undefined] : [text.slice(0, at), text.slice(at + 1)]
 }
 
-/** Usage text. */
+/** Usage text of everything but `load`, whose flags are as many again (load-usage.ts). */
 export function usage(): string {
-  const isOfNode = ([name]: readonly [string, FlagSpec]): boolean => Object.hasOwn(NODE_LOCAL_FLAGS, name)
-  const [ofNode, others] = [true, false].map((wanted) =>
-    Object.entries(FLAGS)
-      .filter((entry) => isOfNode(entry) === wanted)
-      .map(usageLine),
-  )
+  const names = (Object.keys(FLAGS) as FlagName[]).filter((name) => !Object.hasOwn(LOAD_FLAGS, name))
+  const isOfNode = (name: FlagName): boolean => Object.hasOwn(NODE_LOCAL_FLAGS, name)
+  const ofNode = names.filter(isOfNode).map((name) => usageLine(name))
+  const others = names.filter((name) => !isOfNode(name)).map((name) => usageLine(name))
   return [
     'usage: peregrine [serve] [flags]              serve DNS',
     '       peregrine check FILE                   is the Corefile good, and what does it mean',
     '       peregrine explain NAME [TYPE] [flags]  the answer to a question, and why it is so',
+    '       peregrine load --server ADDR [flags]   how fast, and how right, a DNS server answers; load --help has its flags',
     '',
     ...others,
     '',
@@ -282,7 +298,9 @@ export function usage(): string {
   ].join('\n')
 }
 
-function usageLine([name, spec]: readonly [string, FlagSpec]): string {
-  const flag = `  --${name}${spec.argument === undefined ? '' : ` ${spec.argument}`}`
-  return `${flag.padEnd(34)} ${spec.help}`
+/** One line of usage. @param help  instead of the one in the table */
+export function usageLine(name: FlagName, help: string = FLAGS[name].help): string {
+  const { argument }: FlagSpec = FLAGS[name]
+  const flag = `  --${name}${argument === undefined ? '' : ` ${argument}`}`
+  return `${flag.padEnd(34)} ${help}`
 }
