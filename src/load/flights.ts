@@ -2,13 +2,14 @@
 //
 // Each socket has a ring of places in the order of sending. IDs count up with the places, so that an ID says its place
 // without a search; the oldest query without an answer is always at the head, so that what has taken too long is found
-// without one either. A place is free again only when all before it are.
+// without one either. A place is free again only when all before it are; when none is taken, the first is the next, so that
+// little memory is touched as long as a server answers.
 
 /** No place. */
 export const NO_FLIGHT = -1
 /** IDs there are. */
 const IDS = 65_536
-const SETTLED = 0xffff_ffff
+const SETTLED = 0
 
 export class Flights {
   /** By socket: queries without an answer. */
@@ -20,7 +21,9 @@ export class Flights {
   // Sequence numbers, mod 2^32, by socket: of the oldest one under way, and of the next to come.
   readonly #heads: Uint32Array
   readonly #tails: Uint32Array
-  // By place.
+  /** By socket: sequence number of the first place. */
+  readonly #bases: Uint32Array
+  // By place; queries are counted from 1.
   readonly #intendedMs: Float64Array
   readonly #sentMs: Float64Array
   readonly #queries: Uint32Array
@@ -36,9 +39,10 @@ export class Flights {
     this.pending = new Int32Array(sockets)
     this.#heads = Uint32Array.from({ length: sockets }, (_, socket) => firstId(socket))
     this.#tails = Uint32Array.from(this.#heads)
+    this.#bases = Uint32Array.from(this.#heads)
     this.#intendedMs = new Float64Array(sockets * this.capacity)
     this.#sentMs = new Float64Array(sockets * this.capacity)
-    this.#queries = new Uint32Array(sockets * this.capacity).fill(SETTLED)
+    this.#queries = new Uint32Array(sockets * this.capacity)
   }
 
   /** Queries that may be sent on a socket now. */
@@ -54,7 +58,7 @@ export class Flights {
   /** A query has been sent; there must be room. */
   launch(socket: number, query: number, intendedMs: number, sentMs: number): void {
     const place = this.#placeOf(socket, this.#tails[socket]++)
-    this.#queries[place] = query
+    this.#queries[place] = query + 1
     this.#intendedMs[place] = intendedMs
     this.#sentMs[place] = sentMs
     this.pending[socket]++
@@ -72,7 +76,7 @@ export class Flights {
 
   /** Which query is at a place: its place in the table. */
   queryAt(place: number): number {
-    return this.#queries[place]
+    return this.#queries[place] - 1
   }
 
   intendedAt(place: number): number {
@@ -92,6 +96,7 @@ export class Flights {
     const tail = this.#tails[socket]
     while (head !== tail && this.#queries[this.#placeOf(socket, head)] === SETTLED) head = (head + 1) >>> 0
     this.#heads[socket] = head
+    if (head === tail) this.#bases[socket] = head
   }
 
   /** @returns the place of the oldest query under way on a socket, if it was sent before that time; else NO_FLIGHT */
@@ -102,6 +107,6 @@ export class Flights {
   }
 
   #placeOf(socket: number, sequence: number): number {
-    return socket * this.capacity + (sequence & this.#mask)
+    return socket * this.capacity + ((sequence - this.#bases[socket]) & this.#mask)
   }
 }

@@ -2,7 +2,7 @@
 // the server a wake-up for each answer and himself the exact time, and both would be measured.
 //
 // Every socket is a flow of its own to the kernel and to the server (RFC 768 knows no other). In an open loop each round sends what is
-// due on the next socket; in a closed one each socket has its share of what is under way.
+// due, or may be, on the next socket, up to a batch: few system calls, and yet many flows under way.
 
 import { randomInt } from 'node:crypto'
 import { Inbound, Outbound, openClient, Watches } from '../io/datagram-client.ts'
@@ -35,6 +35,8 @@ export interface LoopParts {
 const BATCH = 64
 /** Queries that leave with one call in an open loop: more would make the last of them late. */
 const OPEN_BATCH = 32
+/** The same in a closed loop, unless it has too few sockets for what is to be under way: fewer, so that more flows are. */
+const CLOSED_BATCH = 8
 const ANSWER_CAPACITY = 4096
 /** With UDP_GRO a message is several datagrams. */
 const COALESCED_SLOTS = 16
@@ -47,6 +49,8 @@ const ASK_ABOVE = 8
 /** Unless at least this share of the sockets had some the last time. */
 const LIKELY = 0.5
 const EXPIRY_EVERY_MS = 1
+/** Message IDs that there are. */
+const IDS = 65_536
 /** What is due at the very end is not in time any more. */
 const BEFORE_END_MS = 1e-3
 const HEADER_LENGTH = 12
@@ -71,8 +75,10 @@ export class UdpLoop {
   /** Of the queries that are prepared to be sent. */
   readonly #batchQueries = new Uint32Array(BATCH)
   readonly #batchIntended = new Float64Array(BATCH)
-  /** Share of each socket in what is under way; of an open loop 0. */
-  readonly #limits: Int32Array
+  /** Queries under way in a closed loop; of an open one 0. */
+  readonly #outstanding: number
+  /** Queries that leave with one call. */
+  readonly #batch: number
   #nextSocket = 0
   #hitShare = 1
   #startMs = 0
@@ -94,9 +100,11 @@ export class UdpLoop {
       Math.max(1, schedule.kind === 'closed' ? Math.min(sockets, outstanding) : sockets),
     )
     this.#sockets = openAll(spec, count)
-    this.#limits = Int32Array.from({ length: count }, (_, socket) => shareOf(outstanding, socket, count))
-    const wanted =
-      schedule.kind === 'closed' ? Math.ceil(outstanding / count) * 2 + BATCH : placesFor(spec, count * workers)
+    this.#outstanding = outstanding
+    this.#batch =
+      outstanding === 0 ? OPEN_BATCH : Math.min(BATCH - 1, Math.max(CLOSED_BATCH, Math.ceil(outstanding / count)))
+    // Places are in the order of sending: one that waits for its answer until it is given up keeps those behind it.
+    const wanted = outstanding === 0 ? placesFor(spec, count * workers) : IDS
     this.#flights = new Flights(count, wanted, () => randomInt(65_536))
     this.#inbound = spec.gso
       ? new Inbound(COALESCED_SLOTS, COALESCED_CAPACITY, true)
@@ -153,16 +161,14 @@ export class UdpLoop {
   /** One round: takes what is there, sends what may be. @returns messages moved */
   #pulse(now: number, isSending: boolean): number {
     const { pace } = this.#parts
-    if (pace === null) return this.#pulseClosed(isSending && !this.#parts.samples.isFull)
-    const taken = this.#sweep(false)
-    return isSending ? taken + this.#sendDue(pace, now) : taken
+    const refills = pace === null && isSending && !this.#parts.samples.isFull
+    let moved = this.#sweep(refills)
+    if (refills) moved += this.#refill()
+    if (pace !== null && isSending) moved += this.#sendDue(pace, now)
+    return moved
   }
 
-  #pulseClosed(isSending: boolean): number {
-    return this.#sweep(isSending)
-  }
-
-  /** Visits the sockets. @param refills  sends what a closed loop has room for, right behind the answers */
+  /** Visits the sockets. @param refills  sends right behind the answers what a closed loop has room for */
   #sweep(refills: boolean): number {
     const { pending } = this.#flights
     const sockets = this.#sockets
@@ -173,12 +179,12 @@ export class UdpLoop {
     let hits = 0
     let moved = 0
     for (let s = 0; s < sockets.length; s++) {
-      if (asks ? this.#watches.isReady(s) : pending[s] > 0) {
-        const taken = this.#take(s)
-        if (taken > 0) hits++
-        moved += taken
-      }
-      if (refills && pending[s] < this.#limits[s]) moved += this.#fill(s, this.#limits[s] - pending[s])
+      if (asks ? !this.#watches.isReady(s) : pending[s] === 0) continue
+      const taken = this.#take(s)
+      if (taken === 0) continue
+      hits++
+      moved += taken
+      if (refills) moved += this.#refill()
     }
     if (awaited > 0) this.#hitShare = hits / awaited
     return moved
@@ -267,22 +273,33 @@ export class UdpLoop {
   #sendDue(pace: Pace, now: number): number {
     const due = pace.dueBy(Math.min(now, this.#untilMs) - this.#startMs) - this.#made
     if (due <= 0) return 0
+    const sent = this.#sendNext(Math.min(due, this.#batch), pace, now)
+    this.#made += sent
+    return sent
+  }
+
+  /** Sends what a closed loop has room for. */
+  #refill(): number {
+    let moved = 0
+    for (;;) {
+      const room = this.#outstanding - this.#flights.underWay
+      if (room <= 0) return moved
+      const sent = this.#sendNext(Math.min(room, this.#batch), null, clock())
+      if (sent === 0) return moved
+      moved += sent
+    }
+  }
+
+  /** Sends so many queries on the next socket that has places for them. */
+  #sendNext(wanted: number, pace: Pace | null, now: number): number {
     const count = this.#sockets.length
     for (let tried = 0; tried < count; tried++) {
       const socket = this.#nextSocket
       this.#nextSocket = socket + 1 < count ? socket + 1 : 0
       // A pair may make it one more.
-      if (this.#flights.room(socket) <= OPEN_BATCH) continue
-      const sent = this.#send(socket, Math.min(due, OPEN_BATCH), pace, now)
-      this.#made += sent
-      return sent
+      if (this.#flights.room(socket) > wanted) return this.#send(socket, wanted, pace, now)
     }
     return 0
-  }
-
-  /** Sends as many queries as a closed loop has room for on a socket. */
-  #fill(socket: number, room: number): number {
-    return this.#send(socket, Math.min(room, this.#flights.room(socket), BATCH - 1), null, clock())
   }
 
   /** Sends so many queries, and one more if a pair would be torn. @returns how many were sent */
@@ -383,7 +400,7 @@ function placesFor({ schedule, timeoutMs }: RunSpec, sockets: number): number {
   const rate =
     schedule.kind === 'open' ? schedule.rate : schedule.kind === 'ramp' ? Math.max(schedule.from, schedule.to) : 0
   // A replay says nothing about its rate in advance.
-  return rate === 0 ? 65_536 : Math.ceil(((rate * timeoutMs) / 1000 / sockets) * 2) + 4 * OPEN_BATCH
+  return rate === 0 ? IDS : Math.ceil(((rate * timeoutMs) / 1000 / sockets) * 2) + 4 * OPEN_BATCH
 }
 
 function openAll(spec: RunSpec, count: number): Int32Array {
