@@ -14,8 +14,8 @@ import { HELP, type Options, readOptions } from './forward/options.ts'
 import { type BurstSample, type Kind, printGoals, printTables, type Sample } from './forward/report.ts'
 import { OWN, type Purpose, TARGETS, type Target } from './forward/targets.ts'
 import { DELAY_MS, startUpstream, type Upstream, upstreamMissing } from './forward/upstream.ts'
-import { machine, request, startGenerator } from './serve/drive.ts'
-import type { Result, Run } from './serve/generator.ts'
+import { machine } from './serve/drive.ts'
+import { Generator, type Result, type Run } from './serve/generator.ts'
 import { type PinnedProcess, pinAll, residentMiB, startPinned, stop } from './serve/process.ts'
 import { drawQueries, encodeTable, type Query } from './serve/queries.ts'
 import { untilReady, wrongAnswers } from './serve/verify.ts'
@@ -243,11 +243,11 @@ async function measureMisses(bench: Bench, server: Server, round: number): Promi
   const count = Math.ceil((options.seconds + WARM_MS / 1000) * FRESH_PER_SECOND)
   const path = join(bench.folder, 'fresh.table')
   writeFileSync(path, encodeTable(freshQueries(bench.batch++, count)))
-  const measured = await measure(bench, server, path)
+  const measured = await measure(bench, server, path, true)
   rmSync(path)
   const { result, counts } = measured
   let wrong = wrongRcodes(result, [0])
-  if (result.sent > count) wrong ||= `the ${count} names were used up`
+  if (result.sent >= count) wrong ||= `the ${count} names were used up`
   if (result.answered > counts.names) wrong ||= `${result.answered} answers, but ${counts.names} names at the upstream`
   if (counts.names > result.sent) wrong ||= `asked ${result.sent} names, but ${counts.names} at the upstream`
   if (counts.dropped > 0) wrong ||= `the relay dropped ${counts.dropped}`
@@ -259,6 +259,7 @@ async function measure(
   { options, upstream }: Bench,
   server: Server,
   tablePath: string,
+  once = false,
 ): Promise<Pick<Sample, 'result' | 'counts' | 'upstreamShare'>> {
   const run: Run = {
     tablePath,
@@ -269,17 +270,18 @@ async function measure(
     countMs: options.seconds * 1000,
     pids: processTree(server.process.pid),
     softirqPid: softirqThread(options.serverCore),
+    once,
   }
-  const generator = startGenerator(options.generatorCore)
+  const generator = new Generator(options.generatorCore)
   try {
     await upstream.settle()
     const cpuBefore = upstream.cpuNs()
-    const result = await request(generator, run)
+    const result = await generator.run(run)
     const upstreamNs = upstream.cpuNs() - cpuBefore
     const upstreamShare = upstreamNs / 1e6 / (run.warmMs + run.countMs)
     return { result, counts: await upstream.settle(), upstreamShare }
   } finally {
-    if (generator.connected) generator.disconnect()
+    await generator.close()
   }
 }
 

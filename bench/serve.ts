@@ -2,13 +2,13 @@
 // one core with the generator on another, round after round in one go, so that whatever else the machine does falls on
 // all alike. bench/serve/options.ts has the options.
 
-import type { ChildProcess } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { processTree, softirqThread } from '../src/load/process-cpu.ts'
 import { type ClusterSize, nameCount, SIZES, writeManifests, writeZone } from '../src/load/queries/synthetic-cluster.ts'
-import { machine, request, startGenerator } from './serve/drive.ts'
+import { machine } from './serve/drive.ts'
+import { Generator } from './serve/generator.ts'
 import { HELP, type Options, readOptions, SMALL_OUTSTANDING } from './serve/options.ts'
 import { type PinnedProcess, pinAll, residentMiB, startPinned, stop } from './serve/process.ts'
 import { drawQueries, encodeTable, type Query } from './serve/queries.ts'
@@ -49,7 +49,7 @@ async function main(): Promise<void> {
   if (!options) return console.log(HELP)
   const folder = mkdtempSync(join(tmpdir(), 'peregrine-bench-'))
   const servers: Server[] = []
-  const generator = startGenerator(options.generatorCore)
+  const generator = new Generator(options.generatorCore)
   const interrupted = new AbortController()
   process.once('SIGINT', () => interrupted.abort())
   process.once('SIGTERM', () => interrupted.abort())
@@ -62,7 +62,7 @@ async function main(): Promise<void> {
     if (options.jsonPath)
       writeFileSync(options.jsonPath, JSON.stringify({ machine: machine(PEERS), options, samples }, null, 1))
   } finally {
-    if (generator.connected) generator.disconnect()
+    await generator.close()
     for (const server of servers) await stop(server.process)
     rmSync(folder, { recursive: true, force: true })
   }
@@ -156,7 +156,7 @@ async function measureRounds(
   options: Options,
   clusters: readonly Cluster[],
   servers: readonly Server[],
-  generator: ChildProcess,
+  generator: Generator,
   interrupted: AbortSignal,
 ): Promise<Sample[]> {
   const scenarios = listScenarios(options)
@@ -173,7 +173,7 @@ async function measureRounds(
       for (const server of servers) {
         if (server.target.answers && server.size !== scenario.size) continue
         if (interrupted.aborted) return samples
-        const result = await request(generator, {
+        const result = await generator.run({
           tablePath: cluster.tables.get(scenario.mix) ?? '',
           port: server.port,
           sockets: scenario.sockets,
