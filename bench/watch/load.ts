@@ -1,37 +1,114 @@
-// Starts and ends the threads that ask: the steady load (load-thread.ts) and the probes of changes (probe-thread.ts).
+// The threads that ask: a steady load, by the load tester's engine, and the probes of changes (probe-thread.ts).
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { MessageChannel, Worker } from 'node:worker_threads'
+import type { Histogram } from '../../src/load/histogram.ts'
+import { type QueryTable, QueryTableBuilder } from '../../src/load/query-table.ts'
+import type { RunResult, RunSpec } from '../../src/load/run.ts'
+import { LoadSession, type Sample } from '../../src/load/session.ts'
 import type { ChangeReport } from '../../test/apiserver/main.ts'
-import type { LoadData, LoadResult } from './load-thread.ts'
 import { changedName, type Expected } from './names.ts'
 import type { Probe, ProbeData, Probed } from './probe-thread.ts'
+import { encodeQuestion, isRight } from './wire.ts'
+
+/** What a steady load came to. */
+export interface LoadResult {
+  readonly sent: number
+  readonly lost: number
+  readonly wrong: number
+  /** What was wrong first, '' if nothing was. */
+  readonly example: string
+  /** From when each query was sent. */
+  readonly latency: Histogram
+}
 
 /** Loading a thread, and the first answers of a server to somebody new, are no part of what is measured. */
 const WARM_MS = 300
 
-/** A load that runs. */
-export class SteadyLoad {
-  readonly #control = new Int32Array(new SharedArrayBuffer(4))
-  readonly #result: Promise<LoadResult>
+const LOST_AFTER_MS = 1000
+const SOCKETS = 16
+/** It is ended by word. */
+const LONGEST_MS = 3_600_000
+/** The thread shares its core, and sleeps. */
+const LATE_MS = 10
 
-  private constructor(data: Omit<LoadData, 'control'>) {
-    const workerData: LoadData = { ...data, control: this.#control }
-    this.#result = resultOf(new Worker(new URL('./load-thread.ts', import.meta.url), { workerData }))
+/** A load that runs: an open loop, so that a server that stops is not spared the queries that come meanwhile. */
+export class SteadyLoad {
+  readonly #session: LoadSession
+  readonly #names: readonly Expected[]
+  readonly #end = new AbortController()
+  readonly #result: Promise<RunResult>
+  #wrong = 0
+  #example = ''
+
+  private constructor(session: LoadSession, port: number, names: readonly Expected[], perSecond: number) {
+    this.#session = session
+    this.#names = names
+    const events = { samples: (samples: readonly Sample[]) => this.#check(samples) }
+    this.#result = session.run(specOf(port, perSecond), events, [], this.#end.signal)
+    this.#result.catch(() => {})
   }
 
   /** Resolves when answers count. */
   static async start(port: number, names: readonly Expected[], perSecond: number): Promise<SteadyLoad> {
-    const load = new SteadyLoad({ port, names, perSecond })
+    const session = await LoadSession.start(tableOf(names), { workers: 1, cores: [] })
+    const load = new SteadyLoad(session, port, names, perSecond)
     await sleep(WARM_MS)
-    Atomics.store(load.#control, 0, 1)
     return load
   }
 
   /** Ends it. */
-  stop(): Promise<LoadResult> {
-    Atomics.store(this.#control, 0, 2)
-    return this.#result
+  async stop(): Promise<LoadResult> {
+    this.#end.abort()
+    const { sent, lost, rawLatency, own } = await this.#result
+    await this.#session.close()
+    // What found no room at our own sockets is our loss.
+    return {
+      sent,
+      lost: Math.max(0, lost - own.receiveDrops),
+      wrong: this.#wrong,
+      example: this.#example,
+      latency: rawLatency,
+    }
+  }
+
+  #check(samples: readonly Sample[]): void {
+    for (const { index, response } of samples) {
+      const expected = this.#names[index]
+      if (isRight(response, response.length, expected)) continue
+      this.#wrong++
+      this.#example ||= `${expected.qname}: ${Buffer.from(response).toString('hex')}`
+    }
+  }
+}
+
+function tableOf(names: readonly Expected[]): QueryTable {
+  const builder = new QueryTableBuilder()
+  for (const { qname } of names) builder.add(encodeQuestion(qname, 0))
+  return builder.build()
+}
+
+function specOf(port: number, rate: number): RunSpec {
+  return {
+    target: {
+      label: 'the server',
+      address: '127.0.0.1',
+      port,
+      transport: 'udp',
+      serverName: '',
+      path: '',
+      verifiesCertificate: true,
+    },
+    schedule: { kind: 'open', rate },
+    sockets: SOCKETS,
+    warmupMs: WARM_MS,
+    durationMs: LONGEST_MS,
+    timeoutMs: LOST_AFTER_MS,
+    lateMs: LATE_MS,
+    gso: false,
+    sleeps: true,
+    sampleEvery: 1,
+    passes: 0,
   }
 }
 
@@ -80,12 +157,4 @@ export class Probes {
     await this.#ended
     this.#channel.port1.close()
   }
-}
-
-function resultOf<Result>(worker: Worker): Promise<Result> {
-  return new Promise((resolve, reject) => {
-    worker.once('message', resolve)
-    worker.once('error', reject)
-    worker.once('exit', (code) => reject(new Error(`a thread ended with ${code}`)))
-  })
 }

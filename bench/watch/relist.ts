@@ -1,10 +1,9 @@
 // All lists read again, because the API server no longer knows what the watches missed: what that takes, and what queries notice.
 
 import { setTimeout as sleep } from 'node:timers/promises'
-import { percentile } from '../percentile.ts'
+import { percentileMicros } from '../../src/load/histogram.ts'
 import { type Bench, LARGE, READY_MS } from './bench.ts'
-import { Probes } from './load.ts'
-import type { LoadResult } from './load-thread.ts'
+import { type LoadResult, Probes } from './load.ts'
 import { RESIDENT_MAX_MIB } from './memory.ts'
 import { atMost } from './report.ts'
 import type { ServerProcess } from './server.ts'
@@ -71,10 +70,10 @@ async function measureRelist(
   add('queries lost', '', loaded.lost, atMost(0))
   add('queries answered wrongly', '', loaded.wrong, atMost(0))
   if (loaded.lost + loaded.wrong > 0) console.log(`lost or wrong: ${loaded.example}\nthe server said:\n${server.text}`)
-  add('queries: p99', 'µs', percentile([...loaded.latenciesMs], 99) * 1000)
-  const ratio = percentile([...loaded.latenciesMs], 99) / percentile([...quiet.latenciesMs], 99)
+  add('queries: p99', 'µs', percentileMicros(loaded.latency, 99))
+  const ratio = percentileMicros(loaded.latency, 99) / percentileMicros(quiet.latency, 99)
   add('queries: p99 to quiet', '', ratio)
-  add('queries: max', 'ms', percentile([...loaded.latenciesMs], 100))
+  add('queries: max', 'ms', percentileMicros(loaded.latency, 100) / 1000)
   add('writer away from its event loop, at most', 'ms', delayMs)
   add('longest collection of its garbage', 'ms', collectionMs)
 }

@@ -1,10 +1,10 @@
 // How soon a change is in the answers, how much it costs, and what queries beside it notice.
 
 import { setTimeout as sleep } from 'node:timers/promises'
+import { type Histogram, mergeHistograms, percentileMicros } from '../../src/load/histogram.ts'
 import { percentile } from '../percentile.ts'
 import type { Bench } from './bench.ts'
-import { Probes, SteadyLoad } from './load.ts'
-import type { LoadResult } from './load-thread.ts'
+import { type LoadResult, Probes, SteadyLoad } from './load.ts'
 import type { Probed } from './probe-thread.ts'
 import { atMost, type Target } from './report.ts'
 import type { ServerProcess } from './server.ts'
@@ -38,7 +38,7 @@ export async function measureUpdates(bench: Bench, server: ServerProcess): Promi
     }
   }
   const after = await quiet(bench, server)
-  const quietLatencies = [...before.latenciesMs, ...after.latenciesMs]
+  const quietLatencies = mergeHistograms([before.latency, after.latency])
   addQueries(bench, 'quiet', [before, after], quietLatencies, null)
   for (const { name, load } of runs) addQueries(bench, name, [load], quietLatencies, atMost(QUERY_RATIO_MAX))
   figures.add(
@@ -112,13 +112,13 @@ function addQueries(
   { figures }: Bench,
   name: string,
   loads: readonly LoadResult[],
-  quietMs: readonly number[],
+  quietLatencies: Histogram,
   target: Target | null,
 ): void {
-  const latencies = loads.flatMap(({ latenciesMs }) => [...latenciesMs])
-  figures.add(UPDATES, `queries, ${name}: p50`, 'µs', percentile(latencies, 50) * 1000)
-  figures.add(UPDATES, `queries, ${name}: p99`, 'µs', percentile(latencies, 99) * 1000)
-  const ratio = percentile(latencies, 99) / percentile(quietMs, 99)
+  const latencies = mergeHistograms(loads.map(({ latency }) => latency))
+  figures.add(UPDATES, `queries, ${name}: p50`, 'µs', percentileMicros(latencies, 50))
+  figures.add(UPDATES, `queries, ${name}: p99`, 'µs', percentileMicros(latencies, 99))
+  const ratio = percentileMicros(latencies, 99) / percentileMicros(quietLatencies, 99)
   if (target !== null) figures.add(UPDATES, `queries, ${name}: p99 to quiet`, '', ratio, target)
 }
 

@@ -48,6 +48,11 @@ export interface RunSpec {
   readonly lateMs: number
   /** UDP segmentation offload: several queries to a system call and one way through the stack. */
   readonly gso: boolean
+  /**
+   * UDP workers sleep, a millisecond at most, while there is nothing to do: for a machine whose cores the server needs too. Queries are
+   * then sent up to that much late. Without it (undefined or false) they never sleep.
+   */
+  readonly sleeps?: boolean
   /** Of how many answers one is handed out to be checked; 1 = all, 0 = none. */
   readonly sampleEvery: number
   /** Ends when the table has been sent so often; 0 = only by time. */

@@ -1,5 +1,5 @@
-// The load over UDP: one thread that sends and receives in batches over many connected sockets, and never sleeps. Whoever sleeps costs
-// the server a wake-up for each answer and himself the exact time, and both would be measured.
+// The load over UDP: one thread that sends and receives in batches over many connected sockets, and never sleeps unless it is told to.
+// Whoever sleeps costs the server a wake-up for each answer and himself the exact time, and both would be measured.
 //
 // Every socket is a flow of its own to the kernel and to the server (RFC 768 knows no other). In an open loop each round sends what is
 // due, or may be, on the next socket, up to a batch: few system calls, and yet many flows under way.
@@ -49,6 +49,8 @@ const ASK_ABOVE = 8
 /** Unless at least this share of the sockets had some the last time. */
 const LIKELY = 0.5
 const EXPIRY_EVERY_MS = 1
+/** The shortest time that poll(2) knows. */
+const SLEEP_MS = 1
 /** Message IDs that there are. */
 const IDS = 65_536
 /** What is due at the very end is not in time any more. */
@@ -146,6 +148,7 @@ export class UdpLoop {
         samples.turn(now)
         expiryMs = now + EXPIRY_EVERY_MS
       }
+      if (done === 0 && spec.sleeps === true) this.#watches.look(SLEEP_MS)
       if (done === 0 && now >= fromMs && now < toMs && isSending) this.idleMs += now - previous
       previous = now
     }
