@@ -51,6 +51,8 @@ const LIKELY = 0.5
 const EXPIRY_EVERY_MS = 1
 /** The shortest time that poll(2) knows. */
 const SLEEP_MS = 1
+/** More queries a second than one worker sends: what closed loops and replays may come to. */
+const RATE_UNKNOWN = 1_000_000
 /** Message IDs that there are. */
 const IDS = 65_536
 /** What is due at the very end is not in time any more. */
@@ -105,9 +107,7 @@ export class UdpLoop {
     this.#outstanding = outstanding
     this.#batch =
       outstanding === 0 ? OPEN_BATCH : Math.min(BATCH - 1, Math.max(CLOSED_BATCH, Math.ceil(outstanding / count)))
-    // Places are in the order of sending: one that waits for its answer until it is given up keeps those behind it.
-    const wanted = outstanding === 0 ? placesFor(spec, count * workers) : IDS
-    this.#flights = new Flights(count, wanted, () => randomInt(65_536))
+    this.#flights = new Flights(count, placesFor(spec, count * workers), () => randomInt(IDS))
     this.#inbound = spec.gso
       ? new Inbound(COALESCED_SLOTS, COALESCED_CAPACITY, true)
       : new Inbound(BATCH, ANSWER_CAPACITY, false)
@@ -398,12 +398,18 @@ export function shareOf(total: number, index: number, of: number): number {
   return Math.floor((total * (index + 1)) / of) - Math.floor((total * index) / of)
 }
 
-/** Places for queries that a server leaves without an answer until they are given up, twice over. */
+/**
+ * Places on each socket: they are in the order of sending, so that one query without an answer keeps those behind it until it is given
+ * up. Enough for that, twice over.
+ */
 function placesFor({ schedule, timeoutMs }: RunSpec, sockets: number): number {
   const rate =
-    schedule.kind === 'open' ? schedule.rate : schedule.kind === 'ramp' ? Math.max(schedule.from, schedule.to) : 0
-  // A replay says nothing about its rate in advance.
-  return rate === 0 ? IDS : Math.ceil(((rate * timeoutMs) / 1000 / sockets) * 2) + 4 * OPEN_BATCH
+    schedule.kind === 'open'
+      ? schedule.rate
+      : schedule.kind === 'ramp'
+        ? Math.max(schedule.from, schedule.to)
+        : RATE_UNKNOWN
+  return Math.ceil(((rate * timeoutMs) / 1000 / sockets) * 2) + 4 * BATCH
 }
 
 function openAll(spec: RunSpec, count: number): Int32Array {
