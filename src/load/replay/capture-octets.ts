@@ -2,7 +2,7 @@
 
 import { type FileHandle, open } from 'node:fs/promises'
 import type { Transform } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
+import { finished, pipeline } from 'node:stream/promises'
 import { createGunzip, createZstdDecompress } from 'node:zlib'
 import { LoadInputError } from '../input-error.ts'
 
@@ -92,14 +92,12 @@ async function decompress(
       decompressor.destroy(error as Error)
     }
   })
-  try {
-    await pipeline(pieces, decompressor)
-    return ''
-  } catch (error) {
-    if (hasEnough) return ''
-    const code = error instanceof Error && 'code' in error ? String(error.code) : ''
-    if (code === 'Z_BUF_ERROR') return `the ${name} data are cut off`
-    if (code.startsWith('Z_') || code.startsWith('ZSTD_')) return `the ${name} data are damaged`
-    throw error
-  }
+  // The pipeline has ended when everything is written; only then the decompressor says that something is missing.
+  const [, ending] = await Promise.allSettled([pipeline(pieces, decompressor), finished(decompressor)])
+  if (hasEnough || ending.status === 'fulfilled') return ''
+  const error: unknown = ending.reason
+  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+  if (code === 'Z_BUF_ERROR') return `the ${name} data are cut off`
+  if (code.startsWith('Z_') || code.startsWith('ZSTD_')) return `the ${name} data are damaged`
+  throw error
 }
