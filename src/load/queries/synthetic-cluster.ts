@@ -28,6 +28,8 @@ export interface ClusterSize {
 export const SERVICES_MAX = 1_000_000
 /** Their addresses are in 10.128.0.0/9. */
 export const ENDPOINTS_MAX = 8_000_000
+/** The first of so many Services is headless. */
+export const HEADLESS_EVERY = 8
 const SERVICES_PER_NAMESPACE = 100
 /** What the control plane puts into one EndpointSlice. */
 const SLICE_ENDPOINTS_MAX = 100
@@ -100,7 +102,7 @@ export function serviceName(index: number): string {
 
 /** Whether the Service of that index is headless, its endpoints having hostnames and both families. */
 export function isHeadless(index: number): boolean {
-  return index % 8 === 0
+  return index % HEADLESS_EVERY === 0
 }
 
 /** Addresses of the Service of that index: one of each family at most, none of a headless one. */
