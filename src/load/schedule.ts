@@ -3,6 +3,9 @@
 
 import type { Schedule } from './run.ts'
 
+/** A replay that begins again takes at least so long for all of its queries, however fast they came once. */
+const PASS_MIN_MS = 1
+
 /** When to send. Times are milliseconds from the start of the run, warm-up included. */
 export interface Pace {
   /** Queries that are to be sent by that time, one worker's. */
@@ -97,7 +100,8 @@ class RampPace implements Pace {
   timeOf(number: number): number {
     const total = number * this.#workers + this.#worker
     const beyond = total - this.#warmupMs * this.#from
-    if (beyond <= 0) return total / this.#from
+    // The first is due at once, whatever the rate.
+    if (beyond <= 0) return total === 0 ? 0 : total / this.#from
     // from * t + halfSlope * t² = beyond, written so that a slope of 0 is no special case.
     const root = Math.sqrt(Math.max(0, this.#from * this.#from + 4 * this.#halfSlope * beyond))
     return this.#warmupMs + (2 * beyond) / (this.#from + root)
@@ -106,31 +110,38 @@ class RampPace implements Pace {
 
 class ReplayPace implements Pace {
   readonly #times: Float64Array
+  /** From a query to the same one of the next pass: the gap between two passes is as long as those within, on average. */
+  readonly #passMs: number
   readonly #speed: number
   readonly #warmupMs: number
   readonly #worker: number
   readonly #workers: number
+  /** The worker's queries of one pass. */
+  readonly #perPass: number
   /** Where dueBy() has come to: it is asked with later and later times. */
   #due = 0
 
   constructor(times: Float64Array, speed: number, warmupMs: number, worker: number, workers: number) {
     this.#times = times
+    const count = times.length
+    this.#passMs = Math.max(PASS_MIN_MS, count > 1 ? (times[count - 1] * count) / (count - 1) : 0)
     this.#speed = speed
     this.#warmupMs = warmupMs
     this.#worker = worker
     this.#workers = workers
+    this.#perPass = Math.max(0, Math.ceil((count - worker) / workers))
   }
 
   dueBy(ms: number): number {
+    if (this.#perPass === 0) return 0
     while (this.timeOf(this.#due) <= ms) this.#due++
     return this.#due
   }
 
   timeOf(number: number): number {
-    const place = number * this.#workers + this.#worker
-    const pass = Math.floor(place / this.#times.length)
-    const length = this.#times[this.#times.length - 1]
-    return this.#warmupMs + (pass * length + this.#times[place % this.#times.length]) / this.#speed
+    const pass = Math.floor(number / this.#perPass)
+    const place = this.#worker + (number % this.#perPass) * this.#workers
+    return this.#warmupMs + (pass * this.#passMs + this.#times[place]) / this.#speed
   }
 }
 

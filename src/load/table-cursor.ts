@@ -12,16 +12,22 @@ export class TableCursor {
   #next: number
   /** Queries taken so far. */
   taken = 0
-  /** Queries of one pass. */
+  /** Queries of one pass: 0 for a worker that has no part. */
   readonly perPass: number
 
   constructor(table: QueryTable, isReplay: boolean, worker: number, workers: number) {
-    this.#flags = table.flags
-    this.#first = isReplay ? worker : leaderAt(table, Math.floor((table.count * worker) / workers))
-    this.#end = isReplay ? table.count : leaderAt(table, Math.floor((table.count * (worker + 1)) / workers))
-    this.#step = isReplay ? workers : 1
+    const { count, flags } = table
+    const first = isReplay ? worker : leaderAt(table, Math.floor((count * worker) / workers))
+    const end = isReplay ? count : leaderAt(table, Math.floor((count * (worker + 1)) / workers))
+    const step = isReplay ? workers : 1
+    this.perPass = Math.max(0, Math.ceil((end - first) / step))
+    // Whoever has no part, because there are more workers than queries, has a share of the rate all the same.
+    const hasPart = this.perPass > 0
+    this.#flags = flags
+    this.#first = hasPart ? first : 0
+    this.#end = hasPart ? end : count
+    this.#step = hasPart ? step : 1
     this.#next = this.#first
-    this.perPass = Math.max(0, Math.ceil((this.#end - this.#first) / this.#step))
   }
 
   /** The query that comes next; nothing is taken. */
@@ -45,7 +51,7 @@ export class TableCursor {
   retreat(count: number): void {
     this.taken -= count
     const back = this.#next - this.#first - count * this.#step
-    const length = this.perPass * this.#step
+    const length = Math.ceil((this.#end - this.#first) / this.#step) * this.#step
     this.#next = this.#first + (((back % length) + length) % length)
   }
 }
