@@ -33,9 +33,7 @@ export interface LoopParts {
 }
 
 const BATCH = 64
-/** Queries that leave with one call in an open loop: more would make the last of them late. */
-const OPEN_BATCH = 32
-/** The same in a closed loop, unless it has too few sockets for what is to be under way: fewer, so that more flows are. */
+/** Queries that leave with one call in a closed loop, unless it has too few sockets for what is to be under way: few, so that many flows are. */
 const CLOSED_BATCH = 8
 const ANSWER_CAPACITY = 4096
 /** With UDP_GRO a message is several datagrams. */
@@ -81,7 +79,7 @@ export class UdpLoop {
   readonly #batchIntended = new Float64Array(BATCH)
   /** Queries under way in a closed loop; of an open one 0. */
   readonly #outstanding: number
-  /** Queries that leave with one call. */
+  /** Queries that leave with one call, at most: an open loop has so many only when it is behind. A pair may make it one more. */
   readonly #batch: number
   #nextSocket = 0
   #hitShare = 1
@@ -106,7 +104,7 @@ export class UdpLoop {
     this.#sockets = openAll(spec, count)
     this.#outstanding = outstanding
     this.#batch =
-      outstanding === 0 ? OPEN_BATCH : Math.min(BATCH - 1, Math.max(CLOSED_BATCH, Math.ceil(outstanding / count)))
+      outstanding === 0 ? BATCH - 1 : Math.min(BATCH - 1, Math.max(CLOSED_BATCH, Math.ceil(outstanding / count)))
     this.#flights = new Flights(count, placesFor(spec, count * workers), () => randomInt(IDS))
     this.#inbound = spec.gso
       ? new Inbound(COALESCED_SLOTS, COALESCED_CAPACITY, true)
