@@ -89,10 +89,30 @@ const FAMILY_BY_NAME: ReadonlyMap<string, Family> = new Map(
 )
 const compress = promisify(gzip)
 
+/** Metrics as text, and what kind of text. */
+interface Exposition {
+  readonly text: string
+  readonly contentType: string
+}
+
 /** The handler of `/metrics`. */
 export function metricsHandler(sources: MetricsSources): Handler {
+  return handlerOf((isOpenMetrics) => metricsText(sources, isOpenMetrics))
+}
+
+/** The same for families of whoever serves nothing. @param samples  called once a scrape; names in full */
+export function samplesHandler(families: readonly Family[], samples: () => Iterable<Sample>): Handler {
+  const byName = new Map(families.map((family) => [family.name, family]))
+  return handlerOf((isOpenMetrics) => {
+    const byFamily = new Map<Family, Map<string, Sample>>()
+    for (const sample of samples()) enter(byFamily, byName, sample)
+    return exposition(families, byFamily, isOpenMetrics)
+  })
+}
+
+function handlerOf(expose: (isOpenMetrics: boolean) => Promise<Exposition>): Handler {
   return async (request, response) => {
-    const { text, contentType } = await metricsText(sources, wantsOpenMetrics(request.headers.accept))
+    const { text, contentType } = await expose(wantsOpenMetrics(request.headers.accept))
     if (!acceptsGzip(request)) return send(response, 200, text, contentType)
     response.setHeader('Content-Encoding', 'gzip')
     send(response, 200, await compress(text), contentType)
@@ -100,18 +120,23 @@ export function metricsHandler(sources: MetricsSources): Handler {
 }
 
 /** All metrics now. */
-export async function metricsText(
-  sources: MetricsSources,
-  isOpenMetrics = false,
-): Promise<{ readonly text: string; readonly contentType: string }> {
+export async function metricsText(sources: MetricsSources, isOpenMetrics = false): Promise<Exposition> {
   const byFamily = new Map<Family, Map<string, Sample>>()
-  for (const sample of initialSamples()) enter(byFamily, sample)
-  for (const sample of samplesOf(sources)) enter(byFamily, sample)
-  for (const sample of await processMetrics()) enter(byFamily, sample)
+  for (const sample of initialSamples()) enter(byFamily, FAMILY_BY_NAME, sample)
+  for (const sample of samplesOf(sources)) enter(byFamily, FAMILY_BY_NAME, sample)
+  for (const sample of await processMetrics()) enter(byFamily, FAMILY_BY_NAME, sample)
+  return await exposition(FAMILIES, byFamily, isOpenMetrics)
+}
+
+async function exposition(
+  families: readonly Family[],
+  byFamily: ReadonlyMap<Family, ReadonlyMap<string, Sample>>,
+  isOpenMetrics: boolean,
+): Promise<Exposition> {
   const Registry = registryClass()
   const registry: RegistryOf<RegistryContentType> = new Registry<RegistryContentType>()
   if (isOpenMetrics) registry.setContentType(Registry.OPENMETRICS_CONTENT_TYPE)
-  for (const family of FAMILIES) {
+  for (const family of families) {
     const samples = byFamily.get(family)
     // One without samples is left out, as a family with labels is that nothing has happened to.
     if (samples !== undefined) registry.registerMetric(exposed(family, [...samples.values()], isOpenMetrics))
@@ -207,8 +232,8 @@ function* serverSamples(server: ServerMetrics): Iterable<Sample> {
 }
 
 /** Adds a sample to those of its family: labels as the family has them, values of equal labels added up. */
-function enter(byFamily: Map<Family, Map<string, Sample>>, sample: Sample): void {
-  const family = FAMILY_BY_NAME.get(sample.name)
+function enter(byFamily: Map<Family, Map<string, Sample>>, byName: ReadonlyMap<string, Family>, sample: Sample): void {
+  const family = byName.get(sample.name)
   if (family === undefined || 'counts' in sample !== (family.kind === 'histogram')) return
   const labels = Object.fromEntries(family.labels.map((label) => [label, sample.labels[label] ?? '']))
   const key = JSON.stringify(Object.values(labels))

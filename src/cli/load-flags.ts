@@ -31,13 +31,13 @@ export const LOAD_FLAGS = {
   speed: { kind: 'number', argument: 'X', help: 'with --pcap: so many times as fast (1)' },
   services: {
     kind: 'integer',
-    range: [1, 100_000],
+    range: [1, 1_000_000],
     argument: 'N',
     help: 'queries: for the names of a made-up cluster of so many Services',
   },
   endpoints: {
     kind: 'integer',
-    range: [1, 10_000_000],
+    range: [0, 8_000_000],
     argument: 'N',
     help: 'endpoints of all of them (10 a Service)',
   },
@@ -109,7 +109,7 @@ export const LOAD_FLAGS = {
   timeout: { kind: 'duration', argument: 'TIME', help: 'unanswered after this, a query is lost (5s)' },
   sockets: {
     kind: 'integer',
-    range: [1, 16_384],
+    range: [1, 62_000],
     argument: 'N',
     help: 'UDP sockets (128), or connections (16), all workers together',
   },
@@ -132,7 +132,7 @@ export const LOAD_FLAGS = {
     argument: 'SERVER',
     help: 'check against this server, not against manifests or the cluster',
   },
-  strict: { kind: 'switch', help: 'TTLs and the order of records have to agree too' },
+  strict: { kind: 'switch', help: 'AA, authority and additional sections have to agree too' },
   'max-loss': { kind: 'text', argument: 'PERCENT', help: 'bound: more lost queries make exit code 1' },
   'max-p99': { kind: 'duration', argument: 'TIME', help: 'bound: a higher 99th percentile makes exit code 1' },
   'json-lines': { kind: 'text', argument: 'FILE', help: "a line of JSON a second there; '-' is standard output" },

@@ -1,0 +1,214 @@
+// Is there anybody: over every transport, a server that answers is found, and what is wrong with one that does not is said in a line.
+
+import assert from 'node:assert/strict'
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { createSecureServer } from 'node:http2'
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { createServer as createTlsServer } from 'node:tls'
+import { LoadInputError } from '../../src/load/input-error.ts'
+import { type ProbeOptions, probe } from '../../src/load/probe.ts'
+import type { Target, Transport } from '../../src/load/run.ts'
+
+const TLS = join(import.meta.dirname, '../fixtures/tls')
+const certificate = { key: readFileSync(join(TLS, 'server-key.pem')), cert: readFileSync(join(TLS, 'server.pem')) }
+/** `a. A` and `b. A`. */
+const QUERIES = [97, 98].map((letter) => Uint8Array.of(0, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1, letter, 0, 0, 1, 0, 1))
+const FAST: ProbeOptions = { timeoutMs: 80 }
+
+const closing: (() => unknown)[] = []
+after(() => Promise.all(closing.map((close) => close())))
+
+function target(transport: Transport, port: number, more: Partial<Target> = {}): Target {
+  const label = `127.0.0.1:${port}`
+  return {
+    label,
+    address: '127.0.0.1',
+    port,
+    transport,
+    serverName: '',
+    path: '/dns-query',
+    verifiesCertificate: false,
+    ...more,
+  }
+}
+
+/** A response to a query: REFUSED, with its question. */
+function refused(query: Uint8Array): Uint8Array {
+  const response = query.slice()
+  response[2] |= 0x80
+  response[3] = 5
+  return response
+}
+
+/** @param answer  null = no answer */
+async function udpServer(answer: (query: Uint8Array, n: number) => Uint8Array | null): Promise<number> {
+  const socket = createSocket('udp4')
+  let n = 0
+  socket.on('message', (query, { port, address }) => {
+    const response = answer(query, n++)
+    if (response !== null) socket.send(response, port, address)
+  })
+  socket.bind(0, '127.0.0.1')
+  await once(socket, 'listening')
+  closing.push(() => socket.close())
+  return socket.address().port
+}
+
+function streamListener(answer: (query: Uint8Array) => Uint8Array | null): (socket: Socket) => void {
+  return (socket) => {
+    socket.on('error', () => {})
+    socket.on('data', (octets) => {
+      const response = answer(octets.subarray(2))
+      if (response === null) return void socket.end()
+      socket.write(Uint8Array.of(response.length >> 8, response.length))
+      // In two pieces, as streams may have it.
+      setTimeout(() => socket.write(response), 5)
+    })
+  }
+}
+
+async function listen(server: Server): Promise<number> {
+  const sockets = new Set<Socket>()
+  server.on('connection', (socket: Socket) => sockets.add(socket.on('error', () => {})))
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  closing.push(() => {
+    server.close()
+    for (const socket of sockets) socket.destroy()
+  })
+  return (server.address() as AddressInfo).port
+}
+
+async function httpsServer(status: number, answer: (query: Uint8Array) => Uint8Array): Promise<number> {
+  const server = createSecureServer(certificate)
+  server.on('stream', (stream, headers) => {
+    const parts: Buffer[] = []
+    stream.on('error', () => {})
+    stream.on('data', (part: Buffer) => parts.push(part))
+    stream.on('end', () => {
+      const isGood = headers[':path'] === '/dns-query' && headers['content-type'] === 'application/dns-message'
+      stream.respond({ ':status': isGood ? status : 400 })
+      stream.end(answer(Buffer.concat(parts)))
+    })
+  })
+  return await listen(server as unknown as Server)
+}
+
+/** A port that nobody has. */
+async function closedPort(): Promise<number> {
+  const server = createServer()
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  await new Promise((done) => server.close(done))
+  return port
+}
+
+async function fails(to: Target, cause: string | RegExp, options?: ProbeOptions): Promise<void> {
+  const expected = cause instanceof RegExp ? cause : undefined
+  await assert.rejects(probe(to, QUERIES, options), (error) => {
+    assert.ok(error instanceof LoadInputError)
+    const start = `server ${to.label} over ${to.transport.toUpperCase()}: `
+    assert.ok(error.message.startsWith(start), error.message)
+    assert.doesNotMatch(error.message, /\n/)
+    if (expected === undefined) assert.equal(error.message.slice(start.length), cause)
+    else assert.match(error.message.slice(start.length), expected)
+    return true
+  })
+}
+
+test('a server that answers, whatever it says, is there', async () => {
+  await probe(target('udp', await udpServer(refused)), QUERIES, FAST)
+  await probe(target('tcp', await listen(createServer(streamListener(refused)))), QUERIES, FAST)
+  await probe(target('tls', await listen(createTlsServer(certificate, streamListener(refused)))), QUERIES)
+  await probe(target('https', await httpsServer(200, refused)), QUERIES)
+})
+
+test('nobody listens', async () => {
+  for (const transport of ['udp', 'tcp', 'tls', 'https'] as const) {
+    await fails(target(transport, await closedPort()), 'connection refused')
+  }
+})
+
+test('no answer within three tries', async () => {
+  let asked = 0
+  const silent = await udpServer(() => {
+    asked++
+    return null
+  })
+  await fails(target('udp', silent), 'no answer within 3 tries of 80 ms', FAST)
+  assert.equal(asked, 3)
+  const mute = await listen(createServer((socket) => void socket.resume()))
+  for (const transport of ['tcp', 'tls', 'https'] as const) {
+    await fails(target(transport, mute), 'no answer within 3 tries of 80 ms', FAST)
+  }
+})
+
+test('one answer is enough, to the last try and to another question', async () => {
+  const third = await udpServer((query, n) => (n === 2 ? refused(query) : null))
+  await probe(target('udp', third), QUERIES, FAST)
+  const picky = await udpServer((query) => (query[13] === 98 ? refused(query) : null))
+  await probe(target('udp', picky), QUERIES, FAST)
+  await fails(target('udp', third), 'no answer within 2 tries of 80 ms', { ...FAST, tries: 2 })
+})
+
+test('what is no response is none', async () => {
+  await fails(target('udp', await udpServer((query) => query)), 'no answer within 3 tries of 80 ms', FAST)
+  const other = (query: Uint8Array): Uint8Array => refused(query).fill(0, 0, 2)
+  await fails(target('udp', await udpServer(other)), 'no answer within 3 tries of 80 ms', FAST)
+  const echo = await listen(
+    createTlsServer(
+      certificate,
+      streamListener((query) => query),
+    ),
+  )
+  await fails(target('tls', echo), 'what comes back is no DNS response')
+  const text = await httpsServer(200, () => Buffer.from('<html>'))
+  await fails(target('https', text), 'what comes back is no DNS response')
+})
+
+test('what is wrong with a stream', async () => {
+  const plain = await listen(createServer((socket) => void socket.end('HTTP/1.1 400 Bad Request\r\n\r\n')))
+  await fails(target('tls', plain), 'it does not speak TLS')
+  await fails(target('https', plain), 'it does not speak TLS')
+  const closes = await listen(
+    createTlsServer(
+      certificate,
+      streamListener(() => null),
+    ),
+  )
+  await fails(target('tls', closes), 'the connection was closed')
+  await fails(target('https', await httpsServer(404, refused)), 'HTTP 404 at /dns-query')
+  await fails(target('https', await httpsServer(200, refused), { path: '/other' }), 'HTTP 400 at /other')
+  const old = await listen(
+    createTlsServer(
+      { ...certificate, ALPNProtocols: ['http/1.1'] },
+      streamListener(() => null),
+    ),
+  )
+  await fails(target('https', old), 'it does not speak this protocol over TLS')
+})
+
+test('certificates are checked unless --insecure', async () => {
+  for (const [transport, port] of [
+    ['tls', await listen(createTlsServer(certificate, streamListener(refused)))],
+    ['https', await httpsServer(200, refused)],
+  ] as const) {
+    const checked = target(transport, port, { verifiesCertificate: true, serverName: 'dns.test' })
+    await fails(checked, /^its certificate is not good: .+ \(--insecure does without\)$/)
+    await probe({ ...checked, verifiesCertificate: false }, QUERIES)
+  }
+})
+
+test('a name is told with its address', async () => {
+  const port = await closedPort()
+  const named = { ...target('udp', port), label: 'dns.test' }
+  await assert.rejects(
+    probe(named, QUERIES),
+    new LoadInputError(`server dns.test (127.0.0.1:${port}) over UDP: connection refused`),
+  )
+})
