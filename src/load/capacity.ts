@@ -188,8 +188,9 @@ class Trials {
     const result = await this.#runner.run(spec, this.#events, this.#pids, this.#signal)
     const validity = judge(result)
     const passed = validity.isValid && isWithin(result, bounds)
-    // Its seconds were told as they came; those of a hundred trials would be as many megabytes.
-    const trial: Trial = { rate, phase, result: { ...result, series: [] }, validity, passed }
+    // All seconds were told as they came. Those of a hundred trials would be as many megabytes: the ones to look at later are kept.
+    const kept = phase === 'confirm' ? result : { ...result, series: [] }
+    const trial: Trial = { rate, phase, result: kept, validity, passed }
     this.list.push(trial)
     this.#events.trial?.(trial)
     return trial

@@ -47,7 +47,8 @@ class SimulatedRunner implements Runner {
     const late = (rate > generator && luck !== 'pass') || luck === 'spoil' ? Math.ceil(sent * 0.05) : 0
     const latency = histogramOf(fails && lost === 0 ? SLOW_NS : FAST_NS, sent)
     const interrupted = signal?.aborted ?? false
-    return { ...RESULT, spec, seconds, sent, answered: sent - lost, lost, late, latency, interrupted }
+    const series = [{ ...RESULT, index: 0, seconds, offered: rate }]
+    return { ...RESULT, spec, seconds, sent, answered: sent - lost, lost, late, latency, interrupted, series }
   }
 }
 
