@@ -15,6 +15,7 @@ export class SampleBatches {
   /** Answers that were to be handed out and were not. */
   dropped = 0
   readonly #every: number
+  readonly #waits: boolean
   readonly #control: Int32Array<SharedArrayBuffer>
   readonly #word: number
   readonly #post: (batch: Uint8Array<ArrayBuffer>, length: number) => void
@@ -23,14 +24,19 @@ export class SampleBatches {
   #length = 0
   #beganMs = 0
 
-  /** @param every  of how many answers one is picked; 0 = none */
+  /**
+   * @param every  of how many answers one is picked; 0 = none
+   * @param waits  nothing is sent while isFull: all that still comes, which is what is under way, is kept
+   */
   constructor(
     every: number,
+    waits: boolean,
     control: Int32Array<SharedArrayBuffer>,
     worker: number,
     post: (batch: Uint8Array<ArrayBuffer>, length: number) => void,
   ) {
     this.#every = every
+    this.#waits = waits
     this.#control = control
     this.#word = CONTROL_BATCHES + worker
     this.#post = post
@@ -44,7 +50,7 @@ export class SampleBatches {
   /** Picks an answer, if it is its turn. */
   add(query: number, bytes: Uint8Array, at: number, length: number, nowMs: number): void {
     if (this.#every === 0 || ++this.#seen % this.#every !== 0) return
-    if (this.isFull) {
+    if (this.isFull && !this.#waits) {
       this.dropped++
       return
     }

@@ -38,6 +38,8 @@ const [SENT, ANSWERED, LOST, LATE, TRUNCATED, UNEXPECTED, MISMATCHED, MALFORMED,
   COUNTERS.keys()
 
 const SECOND_MS = 1000
+/** The difference of two times may be off by less than this: a whole second must not become two. */
+const ROUNDING_MS = 1e-6
 const FLAGS_OFFSET = 2
 const TC = 0x02
 const RCODE_OFFSET = 3
@@ -71,7 +73,7 @@ export class Tally {
     this.#fromMs = fromMs
     this.#toMs = toMs
     // Seconds are counted from where it counts: the first of the warm-up may be shorter.
-    this.#index = -Math.ceil((fromMs - startMs) / SECOND_MS)
+    this.#index = Math.floor((startMs - fromMs + ROUNDING_MS) / SECOND_MS)
     this.#beganMs = startMs
     this.#endsMs = this.#endOf(this.#index)
   }

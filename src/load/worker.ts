@@ -58,7 +58,7 @@ class LoadWorker {
       cursor: new TableCursor(table, schedule.kind === 'replay', worker, workers),
       pace: paceOf(schedule, warmupMs, durationMs, worker, workers, table.times),
       tally: new Tally(spec.lateMs, postSecond),
-      samples: new SampleBatches(spec.sampleEvery, control, worker, (batch, length) =>
+      samples: new SampleBatches(spec.sampleEvery, schedule.kind === 'closed', control, worker, (batch, length) =>
         post({ kind: 'samples', batch, length }, [batch.buffer]),
       ),
       control,
