@@ -16,11 +16,8 @@ const DOCUMENT_MARKER = /^---.*$/m
 
 /** Whether a file is a manifest, by its first line that is neither blank nor a comment. */
 export function isManifest(octets: Buffer): boolean {
-  for (const line of octets.toString('latin1', 0, HEAD_LENGTH).split('\n')) {
-    if (/^\s*(?:#|$)/.test(line)) continue
-    return MANIFEST_LINE.test(line)
-  }
-  return false
+  const line = octets.toString('latin1', 0, HEAD_LENGTH).split('\n').find(saysSomething)
+  return line !== undefined && MANIFEST_LINE.test(line)
 }
 
 /**
@@ -31,9 +28,15 @@ export function isManifest(octets: Buffer): boolean {
  */
 export function configMapTexts(octets: Buffer, place: string): ConfigMapText[] {
   const texts: ConfigMapText[] = []
-  for (const document of octets.toString('utf8').split(DOCUMENT_MARKER)) collect(parsed(document, place), texts)
+  for (const document of octets.toString('utf8').split(DOCUMENT_MARKER)) {
+    if (document.split('\n').some(saysSomething)) collect(parsed(document, place), texts)
+  }
   if (texts.length === 0) throw new LoadInputError(`${place}: a manifest without a ConfigMap that has data`)
   return texts
+}
+
+function saysSomething(line: string): boolean {
+  return !/^\s*(?:#|$)/.test(line)
 }
 
 function parsed(document: string, place: string): unknown {
