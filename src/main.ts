@@ -4,8 +4,9 @@ import { globSync, readFileSync } from 'node:fs'
 import { flushCompileCache } from 'node:module'
 import { basename } from 'node:path'
 import { FlagError, Flags, UnknownFlagError, usage } from './cli/flags.ts'
+import { isLoadFlag } from './cli/load-flags.ts'
 
-const COMMANDS = ['serve', 'explain', 'check', 'compile']
+const COMMANDS = ['serve', 'explain', 'check', 'load', 'compile']
 /** Names that CoreDNS and NodeLocal DNSCache are started by: their command lines have no commands. */
 const OTHER_NAMES = ['coredns', 'node-cache']
 
@@ -21,6 +22,9 @@ async function main(args: readonly string[], name: string): Promise<number> {
   if (!COMMANDS.includes(command)) throw new FlagError(`unknown command ${command}`)
   if (command === 'compile') return await compileAll()
   const flags = implied ? Flags.parse(args, true) : Flags.parse(args.slice(1))
+  if (command === 'load') return await (await import('./cli/load.ts')).load(flags)
+  const misplaced = flags.names.find(isLoadFlag)
+  if (misplaced !== undefined) throw new FlagError(`flag --${misplaced} is for peregrine load`)
   if (flags.has('help') || flags.has('h')) return print(usage())
   if (flags.has('version')) return print(`${versionLines(name).join('\n')}\n`)
   if (flags.has('plugins')) return await printPlugins()
@@ -75,8 +79,10 @@ try {
   process.stderr.write(
     `peregrine: ${wrongFlags || isExpected(error) ? (error as Error).message : (error as Error).stack}\n`,
   )
-  if (error instanceof UnknownFlagError) process.stderr.write(usage())
-  else if (wrongFlags) process.stderr.write('peregrine: --help lists the flags\n')
+  // Whoever runs load in a pipeline wants one line.
+  const isLoad = process.argv[2] === 'load'
+  if (error instanceof UnknownFlagError && !isLoad) process.stderr.write(usage())
+  else if (wrongFlags && !isLoad) process.stderr.write('peregrine: --help lists the flags\n')
   process.exitCode = wrongFlags ? 2 : 1
 }
 // A worker or a file watcher that lingers must not keep a finished process.

@@ -29,6 +29,11 @@ export const LOAD_FLAGS = {
     help: 'queries: those in a capture (pcap, pcapng), at the times they have there',
   },
   speed: { kind: 'number', argument: 'X', help: 'with --pcap: so many times as fast (1)' },
+  search: {
+    kind: 'list',
+    argument: 'A,B',
+    help: 'with --queries: names without a type are looked up below these, as resolvers do; repeatable',
+  },
   services: {
     kind: 'integer',
     range: [1, 1_000_000],
@@ -63,9 +68,9 @@ export const LOAD_FLAGS = {
   'ptr-share': { kind: 'text', argument: 'SHARE', help: 'PTR of addresses (0.02)' },
   'single-a-share': { kind: 'text', argument: 'SHARE', help: 'A without the AAAA that comes with it else (0.06)' },
   'external-names': {
-    kind: 'list',
-    argument: 'A,B',
-    help: 'names outside of the cluster; repeatable (example.com and such)',
+    kind: 'text',
+    argument: 'FILE',
+    help: 'names outside of the cluster, a line each (example.com and such)',
   },
   pairs: {
     kind: 'onoff',
@@ -140,6 +145,11 @@ export const LOAD_FLAGS = {
   metrics: { kind: 'text', argument: '[ADDR:]PORT', help: 'Prometheus metrics there while it runs (127.0.0.1)' },
 } as const
 
+/** Whether a flag means something to `load` alone. */
+export function isLoadFlag(name: string): boolean {
+  return Object.hasOwn(LOAD_FLAGS, name)
+}
+
 /** Flags of other commands that mean something to `load` too: what records a cluster makes, and how it is read. */
 export const MODEL_FLAGS = [
   ...(['zone', 'ttl', 'pods', 'namespaces', 'namespace_labels', 'labels', 'endpoint_pod_names', 'ignore'] as const),
@@ -165,7 +175,7 @@ export const LOAD_GROUPS = [
       ['manifests', 'queries: for the names of these manifests; repeatable'],
       ['kubeconfig', 'queries: for the names of the cluster that this file names'],
       'context',
-      ...(['services', 'endpoints', 'write-manifests', 'write-zone', 'queries', 'pcap', 'speed'] as const),
+      ...(['services', 'endpoints', 'write-manifests', 'write-zone', 'queries', 'search', 'pcap', 'speed'] as const),
     ],
   ],
   [

@@ -21,7 +21,7 @@ const ENDPOINTS_A_SERVICE = 10
 const EDNS_SIZE = 1232
 const ZIPF_EXPONENT_MAX = 4
 
-/** @throws FlagError for a share that is none, shares that are more than everything, and flags of a mix where there is none */
+/** All but the names of --external-names, which are in a file. @throws FlagError for a share that is none, shares that are more than everything, and flags of a mix where there is none */
 export function mixFromFlags(flags: Flags): MixOptions {
   const source = (['queries', 'pcap'] as const).find((name) => flags.has(name))
   const misplaced = OF_CLUSTERS.find((name) => flags.has(name))
@@ -44,7 +44,6 @@ export function mixFromFlags(flags: Flags): MixOptions {
     count: flags.number('count', DEFAULT_MIX.count),
     distribution,
     zipfExponent,
-    externalNames: flags.has('external-names') ? flags.list('external-names', []) : DEFAULT_MIX.externalNames,
     pairs: flags.isOn('pairs', DEFAULT_MIX.pairs),
     clients: flags.number('clients', DEFAULT_MIX.clients),
     caseRandomisation: flags.has('case-randomization'),

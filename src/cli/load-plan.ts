@@ -17,7 +17,7 @@ import { clusterSize, mixFromFlags } from './load-mix.ts'
 
 /** Where queries come from. */
 export type QueriesPlan =
-  | { readonly kind: 'file'; readonly path: string }
+  | { readonly kind: 'file'; readonly path: string; readonly search: readonly string[] | undefined }
   | { readonly kind: 'capture'; readonly path: string }
   | { readonly kind: 'synthetic'; readonly size: ClusterSize }
   /** The names of `LoadPlan.model`. */
@@ -40,8 +40,10 @@ export interface LoadPlan {
   readonly isVouchedFor: boolean
   readonly queries: QueriesPlan
   readonly mix: MixOptions
-  /** The cluster that names, truth, or the addresses that may be asked come from; null if none is needed. */
-  readonly model: ServerConfig | null
+  /** File with names outside of the cluster; '' = examples. */
+  readonly externalNames: string
+  /** The cluster that names, truth, or the addresses that may be asked come from. */
+  readonly model: ServerConfig
   /** Nothing said where queries come from: they are for the names of examples/. */
   readonly isExample: boolean
   readonly mode: ModePlan
@@ -113,6 +115,7 @@ const NEEDS: readonly (readonly [FlagName, ...FlagName[]])[] = [
   ['write-manifests', 'services'],
   ['write-zone', 'services'],
   ['speed', 'pcap'],
+  ['search', 'queries'],
   ['start-rate', 'find-capacity'],
   ['max-rate', 'find-capacity'],
   ['trial', 'find-capacity'],
@@ -158,9 +161,8 @@ export function loadPlan(flags: Flags, env: NodeJS.ProcessEnv = process.env): Lo
   if (!isMany && flags.has('rounds')) throw new FlagError('flag --rounds needs two --server or more')
   if (isMany && flags.has('find-capacity')) throw new FlagError('flag --find-capacity takes one --server')
   const truth = truthFromFlags(flags, protocol)
-  const isInFile = flags.has('queries') || flags.has('pcap')
-  const needsModel = !(isInFile || flags.has('services')) || truth?.kind === 'model' || flags.has('kubeconfig')
-  const model = needsModel && !flags.has('services') ? configFromFlags(flags, env) : null
+  const model = configFromFlags(flags, env)
+  const queries = queriesFromFlags(flags)
   checkTruth(flags, truth, model)
   const workers = flags.number('workers', Math.max(1, Math.floor(availableParallelism() / 2)))
   const mode = modeFromFlags(flags, isMany)
@@ -172,10 +174,11 @@ export function loadPlan(flags: Flags, env: NodeJS.ProcessEnv = process.env): Lo
       verifiesCertificate: !flags.has('insecure'),
     },
     isVouchedFor: flags.has('i-own-this-server'),
-    queries: queriesFromFlags(flags),
+    queries,
     mix: mixFromFlags(flags),
+    externalNames: flags.text('external-names', ''),
     model,
-    isExample: model?.source.kind === 'manifests' && !flags.has('manifests'),
+    isExample: queries.kind === 'cluster' && model.source.kind === 'manifests' && !flags.has('manifests'),
     mode,
     ...timesFromFlags(flags, mode),
     passes: passesFromFlags(flags, mode),
@@ -229,20 +232,21 @@ function truthFromFlags(flags: Flags, protocol: Transport): TruthPlan | null {
 }
 
 /** Manifests are of use only for names or as the truth; a truth has to be there. */
-function checkTruth(flags: Flags, truth: TruthPlan | null, model: ServerConfig | null): void {
+function checkTruth(flags: Flags, truth: TruthPlan | null, model: ServerConfig): void {
   const isInFile = flags.has('queries') || flags.has('pcap')
   if (isInFile && flags.has('manifests') && truth === null) {
     const [source] = SOURCES.filter((name) => flags.has(name))
     throw new FlagError(`flag --manifests: with --${source} it says what is true, for --verify`)
   }
-  const hasTruth = flags.has('services') || flags.has('manifests') || model?.source.kind === 'api'
+  const hasTruth = flags.has('services') || flags.has('manifests') || model.source.kind === 'api'
   if (isInFile && truth?.kind === 'model' && !hasTruth) {
     throw new FlagError('flag --verify needs --manifests, --kubeconfig or --reference to know what is true')
   }
 }
 
 function queriesFromFlags(flags: Flags): QueriesPlan {
-  if (flags.has('queries')) return { kind: 'file', path: flags.text('queries', '') }
+  const search = flags.has('search') ? flags.list('search', []) : undefined
+  if (flags.has('queries')) return { kind: 'file', path: flags.text('queries', ''), search }
   if (flags.has('pcap')) return { kind: 'capture', path: flags.text('pcap', '') }
   if (flags.has('services')) return { kind: 'synthetic', size: clusterSize(flags) }
   return { kind: 'cluster' }
