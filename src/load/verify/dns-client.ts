@@ -55,7 +55,7 @@ export class DnsClient {
    * @returns the response; a truncated one only if there is none over TCP; null if there is none at all
    */
   async ask(query: Uint8Array): Promise<Uint8Array | null> {
-    const copy = query.slice()
+    const copy = new Uint8Array(query)
     if (this.#free === 0) await new Promise<void>((resolve) => this.#waiting.push(resolve))
     else this.#free--
     try {
@@ -85,7 +85,8 @@ export class DnsClient {
       const startedMs = performance.now()
       const response = await exchange.ask(query, this.#timeoutMs)
       if (response !== null) return response
-      if (left > 1 && performance.now() - startedMs < PAUSE_MS) await sleep(PAUSE_MS)
+      const isAtOnce = performance.now() - startedMs < this.#timeoutMs / 2
+      if (left > 1 && isAtOnce) await sleep(PAUSE_MS)
     }
     return null
   }

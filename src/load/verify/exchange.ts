@@ -38,7 +38,7 @@ class PendingQueries {
   add(query: Uint8Array, timeoutMs: number): { message: Uint8Array; response: Promise<Uint8Array | null> } {
     let id = randomInt(IDS)
     while (this.#pending.has(id)) id = (id + 1) % IDS
-    const message = query.slice()
+    const message = new Uint8Array(query)
     message[0] = id >>> 8
     message[1] = id
     const { promise, resolve } = Promise.withResolvers<Uint8Array | null>()
@@ -58,7 +58,8 @@ class PendingQueries {
     const query = this.#pending.get(id)?.query
     if (query === undefined) return
     const hasNoQuestion = response[4] === 0 && response[5] === 0
-    if (hasNoQuestion || repeatsQuestion(response, query, endOfQuestion(query))) this.#settle(id, response.slice())
+    if (hasNoQuestion || repeatsQuestion(response, query, endOfQuestion(query)))
+      this.#settle(id, new Uint8Array(response))
   }
 
   /** None of them will be answered. */

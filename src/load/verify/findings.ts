@@ -58,7 +58,7 @@ export class Findings {
     const known = this.#findings.get(identity)
     if (known !== undefined) return known
     if (this.#findings.size >= FINDINGS_MAX && !this.#forgetOneGone()) return this.#rest
-    const finding = newFinding(query.slice(), got.slice(), expected, text)
+    const finding = newFinding(new Uint8Array(query), new Uint8Array(got), expected, text)
     this.#findings.set(identity, finding)
     return finding
   }

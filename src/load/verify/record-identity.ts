@@ -28,7 +28,8 @@ export function recordIdentity(record: ResourceRecord): string {
 function comparable(type: number, rdata: Uint8Array): Uint8Array {
   const places = RDATA_LAYOUTS.get(type) ?? UNCOMPRESSED.get(type)
   if (places === undefined) return rdata
-  const octets = rdata.slice()
+  // Not slice(): a Buffer's is no copy.
+  const octets = new Uint8Array(rdata)
   foldNames(octets, places)
   if (type === TYPES.SOA && octets.length >= SOA_NUMBERS_LENGTH) {
     const serial = octets.length - SOA_NUMBERS_LENGTH

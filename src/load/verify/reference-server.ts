@@ -31,7 +31,11 @@ export class ReferenceServer implements Truth {
    * @param probe   what it is asked; any answer is good
    * @throws LoadInputError if it does not answer, or is to be asked another way
    */
-  static async start(target: Target, options: DnsClientOptions = {}, probe = PROBE): Promise<ReferenceServer> {
+  static async start(
+    target: Target,
+    options: DnsClientOptions = {},
+    probe: Uint8Array = PROBE,
+  ): Promise<ReferenceServer> {
     const { label, transport } = target
     if (!DnsClient.speaks(target))
       throw new LoadInputError(`reference ${label}: asked over udp or tcp, not ${transport}`)

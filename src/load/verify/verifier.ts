@@ -72,7 +72,7 @@ export class Verifier {
   readonly #findings = new Findings()
   readonly #rechecks: PacedWork
   /** To be asked again when there is no load. */
-  #unanswered: Finding[] = []
+  readonly #unanswered: Finding[] = []
   #wholeCount = 0
   #isSettling = false
   /** It does not answer even without load. */
@@ -128,9 +128,10 @@ export class Verifier {
   async settle(): Promise<Verification> {
     await this.#draining
     this.#isSettling = true
-    for (const finding of this.#unanswered) this.#recheckLater(finding, performance.now())
-    this.#unanswered = []
-    await this.#rechecks.done()
+    do {
+      for (const finding of this.#unanswered.splice(0)) this.#recheckLater(finding, performance.now())
+      await this.#rechecks.done()
+    } while (this.#unanswered.length > 0)
     this.#client?.close()
     return { ...this.counts(), answers: this.#findings.report(this.#server, this.#truth.name) }
   }
@@ -213,15 +214,16 @@ export class Verifier {
 
   #recheckLater(finding: Finding, dueMs: number): void {
     this.#rechecks.add(dueMs, async () => {
-      const state = await this.#recheck(finding, dueMs)
+      const isLast = this.#isSettling
+      const state = await this.#recheck(finding, dueMs, isLast)
       if (state === 'gone') this.#findings.pass(finding)
-      else if (state === 'wrong' || this.#isSettling) finding.state = 'wrong'
+      else if (state === 'wrong' || isLast) finding.state = 'wrong'
       else this.#unanswered.push(finding)
     })
   }
 
-  /** @returns 'open' if a side did not answer */
-  async #recheck(finding: Finding, dueMs: number): Promise<Finding['state']> {
+  /** @param isLast  there is no load any more   @returns 'open' if a side did not answer */
+  async #recheck(finding: Finding, dueMs: number, isLast: boolean): Promise<Finding['state']> {
     const { query, got } = finding
     const expected = await this.#expectedAgain(query, dueMs)
     if (expected === 'unknown') {
@@ -238,7 +240,7 @@ export class Verifier {
     if (again !== null) return expected.differenceFrom(again) === null ? 'gone' : 'wrong'
     finding.remark = 'no answer when it was asked again'
     // Under load that says little; without load it will not answer the next one either.
-    if (this.#isSettling) this.#isSilent = true
+    if (isLast) this.#isSilent = true
     return 'open'
   }
 
