@@ -3,8 +3,17 @@
 
 import { rcodeName } from '../../dns/rcodes.ts'
 import { type Histogram, percentileMicros } from '../histogram.ts'
-import type { Bounds, Report } from '../outcome.ts'
-import { cpuPerQueryNs, lossOf, qpsOf, type RunResult, type RunSpec, type Schedule, type Target } from '../run.ts'
+import type { Bounds, JudgedRun, Report } from '../outcome.ts'
+import {
+  cpuPerQueryNs,
+  lossOf,
+  qpsOf,
+  RCODES,
+  type RunResult,
+  type RunSpec,
+  type Schedule,
+  type Target,
+} from '../run.ts'
 import { costText, countText, microsText, octetsText, shareText, spanText } from './number-text.ts'
 
 /** A name, its value, and a few words about it that may be ''. */
@@ -100,8 +109,20 @@ export function countFacts(result: RunResult): Fact[] {
   return facts
 }
 
-/** Answers by RCODE: name, number and share of them. */
-export function rcodeShares({ rcodes, answered }: RunResult): { name: string; answers: number; share: number }[] {
+/** Answers of several runs. */
+export function sumOfAnswers(runs: readonly JudgedRun[]): Pick<RunResult, 'rcodes' | 'answered'> {
+  const answered = runs.reduce((sum, { result }) => sum + result.answered, 0)
+  const rcodes = Array.from({ length: RCODES }, (_, rcode) =>
+    runs.reduce((sum, { result }) => sum + result.rcodes[rcode], 0),
+  )
+  return { rcodes, answered }
+}
+
+/** Answers by RCODE: name, number and share of them, the most frequent first. */
+export function rcodeShares({
+  rcodes,
+  answered,
+}: Pick<RunResult, 'rcodes' | 'answered'>): { name: string; answers: number; share: number }[] {
   return [...rcodes.entries()]
     .filter(([, answers]) => answers > 0)
     .map(([rcode, answers]) => ({ name: rcodeName(rcode), answers, share: answers / answered }))

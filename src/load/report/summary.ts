@@ -11,7 +11,7 @@ import type {
   RunOutcome,
   Verification,
 } from '../outcome.ts'
-import { lossOf, qpsOf } from '../run.ts'
+import { lossOf, qpsOf, type RunResult } from '../run.ts'
 import {
   boundsText,
   countFacts,
@@ -21,10 +21,11 @@ import {
   rcodeShares,
   scheduleText,
   specText,
+  sumOfAnswers,
   targetText,
   verdictOf,
 } from './facts.ts'
-import { letterOf, METRICS } from './metrics.ts'
+import { letterOf, METRICS, validRuns } from './metrics.ts'
 import { costText, countText, microsText, NO_NUMBER, ratioText, shareText } from './number-text.ts'
 import { printable, tableLines } from './text-table.ts'
 
@@ -75,12 +76,14 @@ function runLines({ result }: RunOutcome, from: string): string[] {
   const lines = [`${targetText(spec.target)}: ${scheduleText(spec.schedule)}`, specText(spec), from]
   if (result.interrupted) lines.push(`Interrupted after ${microsText(result.seconds * 1e6)}`)
   lines.push('', ...countFacts(result).map(factLine))
-  const rcodes = rcodeShares(result).map(
-    ({ name, answers, share }) => `${name} ${countText(answers)} (${shareText(share)})`,
-  )
-  if (rcodes.length > 0) lines.push(factLine(['RCODEs', rcodes.join(', '), '']))
+  if (result.answered > 0) lines.push(factLine(['RCODEs', rcodesText(result), '']))
   lines.push('', ...latencyLines(result), '', 'Generator', ...generatorFacts(result).map(factLine), '')
   return lines
+}
+
+function rcodesText(answers: Pick<RunResult, 'rcodes' | 'answered'>): string {
+  const texts = rcodeShares(answers).map((each) => `${each.name} ${countText(each.answers)} (${shareText(each.share)})`)
+  return texts.join(', ')
 }
 
 function factLine([name, value, note]: readonly [string, string, string]): string {
@@ -145,7 +148,8 @@ function runCells({ result }: JudgedRun): string[] {
   ]
 }
 
-function comparisonLines({ servers, rounds }: ComparisonOutcome, from: string): string[] {
+function comparisonLines(outcome: ComparisonOutcome, from: string): string[] {
+  const { servers, rounds } = outcome
   const lines: string[] = []
   const first = rounds.at(0)?.at(0)
   if (first !== undefined) {
@@ -165,7 +169,11 @@ function comparisonLines({ servers, rounds }: ComparisonOutcome, from: string): 
     for (const [index, server] of servers.entries())
       rows.push([name(index), ...quartileCells(of(server), text), ...quartileCells(ratio(server), ratioText)])
   }
-  lines.push(...tableLines(rows), ...invalidLines(servers, rounds), '')
+  lines.push(...tableLines(rows), 'RCODEs')
+  for (const index of servers.keys()) {
+    lines.push(`${name(index)}: ${rcodesText(sumOfAnswers(validRuns(outcome, index)))}`)
+  }
+  lines.push(...invalidLines(servers, rounds), '')
   return lines
 }
 
