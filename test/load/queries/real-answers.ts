@@ -11,7 +11,6 @@ import type { ClusterObjects } from '../../../src/kube/objects.ts'
 import type { SchemaOptions } from '../../../src/kube/schema.ts'
 import { FOLLOWER, type QueryTable, queryMessage } from '../../../src/load/query-table.ts'
 import { type Answerer, createAnswerer } from '../../../src/workers/answer.ts'
-import type { Fixture } from '../../kube/schema-fixture.ts'
 
 const MESSAGE_LENGTH_MAX = 65_535
 
@@ -70,8 +69,17 @@ export function textOf(table: QueryTable): string[] {
   return queriesOf(table).map(({ name, type, isFollower }) => `${isFollower ? '+ ' : ''}${name} ${type}`)
 }
 
-export function objectsOf({ namespaces, services, slices, pods, imports }: Fixture): ClusterObjects {
-  const keyed = <T extends { namespace: string; name: string }>(list: T[]): Map<string, T> =>
+type Lists = { readonly namespaces: readonly string[] } & {
+  readonly [map in 'services' | 'slices' | 'pods' | 'imports']: readonly (ClusterObjects[map] extends ReadonlyMap<
+    string,
+    infer Each
+  >
+    ? Each
+    : never)[]
+}
+
+export function objectsOf({ namespaces, services, slices, pods, imports }: Lists): ClusterObjects {
+  const keyed = <T extends { readonly namespace: string; readonly name: string }>(list: readonly T[]): Map<string, T> =>
     new Map(list.map((object) => [`${object.namespace}/${object.name}`, object]))
   return {
     namespaces: new Set(namespaces),
