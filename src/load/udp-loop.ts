@@ -81,6 +81,8 @@ export class UdpLoop {
   readonly #outstanding: number
   /** Queries that leave with one call, at most: an open loop has so many only when it is behind. A pair may make it one more. */
   readonly #batch: number
+  /** Queries until the table has been sent as often as it is to be. */
+  readonly #limit: number
   #nextSocket = 0
   #hitShare = 1
   #startMs = 0
@@ -92,7 +94,8 @@ export class UdpLoop {
   /** Opens the sockets. @throws SystemError */
   constructor(parts: LoopParts) {
     this.#parts = parts
-    const { spec, worker, workers } = parts
+    const { spec, cursor, worker, workers } = parts
+    this.#limit = spec.passes > 0 ? spec.passes * cursor.perPass : Number.POSITIVE_INFINITY
     const { schedule } = spec
     const outstanding = schedule.kind === 'closed' ? shareOf(schedule.outstanding, worker, workers) : 0
     const sockets = shareOf(spec.sockets, worker, workers)
@@ -124,7 +127,6 @@ export class UdpLoop {
     this.#startMs = startMs
     this.#untilMs = toMs - BEFORE_END_MS
     const { spec, tally, samples, control, cursor, pace } = this.#parts
-    const limit = spec.passes > 0 ? spec.passes * cursor.perPass : Number.POSITIVE_INFINITY
     // What is due in the last moment may still leave: an open loop has a little longer to send it, and a closed one nothing to make up for.
     const lastMs = pace === null ? toMs : toMs + spec.lateMs
     let endMs = toMs
@@ -135,7 +137,7 @@ export class UdpLoop {
     for (;;) {
       const now = clock()
       if (now >= tally.endsMs) tally.turn(now)
-      if (isSending && (now >= lastMs || cursor.taken >= limit || Atomics.load(control, CONTROL_STOP) !== 0)) {
+      if (isSending && (now >= lastMs || cursor.taken >= this.#limit || Atomics.load(control, CONTROL_STOP) !== 0)) {
         isSending = false
         endMs = Math.min(now, toMs)
       }
@@ -324,7 +326,7 @@ export class UdpLoop {
     const { cursor, table, spec } = this.#parts
     const length = table.lengths[cursor.query]
     let count = 0
-    while (count < BATCH) {
+    while (count < BATCH && cursor.taken < this.#limit) {
       const isFollower = cursor.isFollower
       if (count >= wanted && !(isFollower && count > 0)) break
       const query = cursor.query
@@ -383,7 +385,9 @@ export class UdpLoop {
   /** Queries that the pace had until that time, and that never were sent. */
   unsentBy(endMs: number): number {
     const { pace } = this.#parts
-    return pace === null ? 0 : Math.max(0, pace.dueBy(Math.min(endMs, this.#untilMs) - this.#startMs) - this.#made)
+    if (pace === null) return 0
+    const due = pace.dueBy(Math.min(endMs, this.#untilMs) - this.#startMs)
+    return Math.max(0, Math.min(due, this.#limit) - this.#made)
   }
 
   #failed(errno: number): void {
