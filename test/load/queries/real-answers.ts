@@ -5,6 +5,7 @@ import { configFromFlags } from '../../../src/cli/flag-config.ts'
 import { Flags } from '../../../src/cli/flags.ts'
 import { BUILT_IN_SCHEMA } from '../../../src/config/server-config.ts'
 import { decodeMessage, type Message } from '../../../src/dns/message.ts'
+import { textOfWire } from '../../../src/dns/name.ts'
 import { rcodeName } from '../../../src/dns/rcodes.ts'
 import { typeName } from '../../../src/dns/record-types.ts'
 import type { ClusterObjects } from '../../../src/kube/objects.ts'
@@ -12,6 +13,7 @@ import type { SchemaOptions } from '../../../src/kube/schema.ts'
 import { FOLLOWER, type QueryTable, queryMessage } from '../../../src/load/query-table.ts'
 import { type Answerer, createAnswerer } from '../../../src/workers/answer.ts'
 
+const HEADER_LENGTH = 12
 const MESSAGE_LENGTH_MAX = 65_535
 
 /** Answers from objects, with `cluster.local` and the reverse zones. */
@@ -51,13 +53,14 @@ export interface AskedQuery {
   readonly message: Uint8Array
 }
 
+/** Names have no octet 0. */
 export function queriesOf(table: QueryTable): AskedQuery[] {
   return Array.from({ length: table.count }, (_, index) => {
     const message = queryMessage(table, index)
-    const { question } = decodeMessage(message, 0, message.length)
+    const typeAt = message.indexOf(0, HEADER_LENGTH) + 1
     return {
-      name: question!.name.toLowerCase().replace(/\.$/, ''),
-      type: typeName(question!.type),
+      name: textOfWire(message, HEADER_LENGTH).toLowerCase().replace(/\.$/, ''),
+      type: typeName(message[typeAt] * 256 + message[typeAt + 1]),
       isFollower: table.flags[index] === FOLLOWER,
       message,
     }
