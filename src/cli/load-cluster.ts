@@ -85,10 +85,14 @@ export class LoadCluster {
     if (this.#madeUp !== null) return await madeUpObjects(this.#madeUp)
     if (source.kind === 'api') return await this.#live(source.feed)
     const { problems: missing } = await findManifests(source.paths)
-    if (missing.length > 0) throw new LoadInputError(formatProblem(missing[0]))
+    const [problem] = missing
+    if (problem !== undefined) {
+      const isGone = problem.message.startsWith('ENOENT')
+      throw new LoadInputError(isGone ? `${problem.file}: no such file or folder` : formatProblem(problem))
+    }
     const { objects, problems } = await loadManifests(source.paths)
     if (objects.services.size === 0 && problems.length > 0) throw new LoadInputError(formatProblem(problems[0]))
-    for (const problem of problems) this.#complain(`error: ${formatProblem(problem)}`)
+    for (const each of problems) this.#complain(`error: ${formatProblem(each)}`)
     return objects
   }
 

@@ -32,7 +32,7 @@ export const LOAD_FLAGS = {
   search: {
     kind: 'list',
     argument: 'A,B',
-    help: 'with --queries: names without a type are looked up below these, as resolvers do; repeatable',
+    help: 'with --queries: look up names without a type below these, as resolvers do',
   },
   services: {
     kind: 'integer',
@@ -128,7 +128,7 @@ export const LOAD_FLAGS = {
   },
   verify: {
     kind: 'optional',
-    pattern: /^(?:all|[1-9]\d{0,8})$/,
+    pattern: /^(?:all|\d{1,9})$/,
     argument: 'all|N',
     help: 'check every answer, or one of N (all)',
   },

@@ -1,10 +1,10 @@
 // What a command line of `peregrine load` asks for: flags checked against each other, and turned into a plan. Reads no file
 // and asks nobody.
 
+import { isIPv6 } from 'node:net'
 import { availableParallelism } from 'node:os'
 import type { ServerConfig } from '../config/server-config.ts'
 import { CAPACITY_DEFAULTS, type CapacityOptions } from '../load/capacity.ts'
-import { LoadInputError } from '../load/input-error.ts'
 import type { Bounds } from '../load/outcome.ts'
 import type { MixOptions } from '../load/queries/mix-options.ts'
 import type { ClusterSize } from '../load/queries/synthetic-cluster.ts'
@@ -161,8 +161,10 @@ export function loadPlan(flags: Flags, env: NodeJS.ProcessEnv = process.env): Lo
   if (!isMany && flags.has('rounds')) throw new FlagError('flag --rounds needs two --server or more')
   if (isMany && flags.has('find-capacity')) throw new FlagError('flag --find-capacity takes one --server')
   const truth = truthFromFlags(flags, protocol)
-  const model = configFromFlags(flags, env)
   const queries = queriesFromFlags(flags)
+  const given = configFromFlags(flags, env)
+  const isExample = queries.kind === 'cluster' && given.source.kind === 'manifests' && !flags.has('manifests')
+  const model = isExample && !flags.has('okd') ? asStarted(given) : given
   checkTruth(flags, truth, model)
   const workers = flags.number('workers', Math.max(1, Math.floor(availableParallelism() / 2)))
   const mode = modeFromFlags(flags, isMany)
@@ -178,7 +180,7 @@ export function loadPlan(flags: Flags, env: NodeJS.ProcessEnv = process.env): Lo
     mix: mixFromFlags(flags),
     externalNames: flags.text('external-names', ''),
     model,
-    isExample: queries.kind === 'cluster' && model.source.kind === 'manifests' && !flags.has('manifests'),
+    isExample,
     mode,
     ...timesFromFlags(flags, mode),
     passes: passesFromFlags(flags, mode),
@@ -242,6 +244,12 @@ function checkTruth(flags: Flags, truth: TruthPlan | null, model: ServerConfig):
   if (isInFile && truth?.kind === 'model' && !hasTruth) {
     throw new FlagError('flag --verify needs --manifests, --kubeconfig or --reference to know what is true')
   }
+}
+
+/** The application in examples/ is served by `npm start`, and that has --okd. */
+function asStarted(config: ServerConfig): ServerConfig {
+  const okd = { wildcard: true, shortNames: false, openshiftAlias: false }
+  return { ...config, cluster: { ...config.cluster, schema: { ...config.cluster.schema, okd } } }
 }
 
 function queriesFromFlags(flags: Flags): QueriesPlan {
@@ -356,7 +364,9 @@ function pidsFromFlags(flags: Flags, servers: number): number[][] {
 }
 
 function sampleEvery(text: string): number {
-  return text === '' || text === 'all' ? 1 : Number(text)
+  const every = text === '' || text === 'all' ? 1 : Number(text)
+  if (every === 0) throw new FlagError("flag --verify is all or N, from 1 on, not '0'")
+  return every
 }
 
 function boundsFromFlags(flags: Flags): Bounds {
@@ -387,22 +397,12 @@ function outputFromFlags(flags: Flags): OutputPlan {
   }
 }
 
-/** `9154`, `:9154`, `0.0.0.0:9154`, `[::]:9154`. */
+/** `9154`, `:9154`, `0.0.0.0:9154`, `[::]:9154`; port 0 is one that the system chooses. */
 function metricsAddress(text: string): { host: string; port: number } {
-  const wrong = new FlagError(`flag --metrics is [ADDR:]PORT, not '${text}'`)
-  if (/^\d{1,5}$/.test(text)) return { host: '127.0.0.1', port: portOf(text, wrong) }
-  if (/^:\d{1,5}$/.test(text)) return { host: '', port: portOf(text.slice(1), wrong) }
-  try {
-    const { host, port } = parseTarget(text, 'udp', 'metrics')
-    if (!/:\d+$/.test(text) || text.includes('//')) throw wrong
-    return { host, port }
-  } catch (error) {
-    throw error instanceof LoadInputError ? wrong : error
+  const [, v6, other, portText] = /^(?:(?:\[([\da-f:.]+)\]|([\w.-]*)):)?(\d{1,5})$/i.exec(text) ?? []
+  const port = Number(portText)
+  if (!(port <= 65_535) || (v6 !== undefined && !isIPv6(v6))) {
+    throw new FlagError(`flag --metrics is [ADDR:]PORT, not '${text}'`)
   }
-}
-
-/** Port 0 is one that the system chooses. */
-function portOf(text: string, wrong: FlagError): number {
-  if (Number(text) > 65_535) throw wrong
-  return Number(text)
+  return { host: v6 ?? other ?? '127.0.0.1', port }
 }

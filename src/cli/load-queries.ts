@@ -28,7 +28,8 @@ export async function loadQueries(plan: LoadPlan, cluster: LoadCluster): Promise
       if (capture.table.times === null && mode.kind !== 'capacity' && mode.schedule.kind === 'replay') {
         throw new LoadInputError(`${queries.path}: no times in this capture: say --rate or --outstanding`)
       }
-      return capture
+      const { description, remarks } = capture
+      return { ...capture, description: [`${description}${remarks.length > 0 ? '.' : ''}`, ...remarks].join(' ') }
     }
     case 'synthetic': {
       // A server cannot look for Pods that no manifest has.
@@ -38,7 +39,9 @@ export async function loadQueries(plan: LoadPlan, cluster: LoadCluster): Promise
     case 'cluster': {
       const source = { ...queries, objects: await cluster.objects(), zone, pods, label: cluster.label }
       const remarks = plan.isExample
-        ? ['queries: for the names of examples/, as no --manifests, --kubeconfig, --queries or --pcap says otherwise']
+        ? [
+            'queries: for the names of examples/, as npm start serves them; --manifests, --kubeconfig and --queries say otherwise',
+          ]
         : []
       return { ...makeQueries(source, mixOf(plan)), remarks }
     }

@@ -147,7 +147,7 @@ class Command {
       checkWritable(output.html)
       const targets = await this.#targets()
       const queries = await loadQueries(this.#plan, this.#cluster)
-      for (const remark of queries.remarks) this.#live.say(remark)
+      if (!output.quiet) for (const remark of queries.remarks) this.#live.say(remark)
       await this.#probeAll(targets, queries.table)
       const pids = this.#plan.pids.map(serverProcesses)
       const truth = await this.#truth(queries.table)
