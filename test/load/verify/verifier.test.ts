@@ -8,6 +8,7 @@ import { type QueryTable, QueryTableBuilder } from '../../../src/load/query-tabl
 import type { Target } from '../../../src/load/run.ts'
 import type { Sample } from '../../../src/load/session.ts'
 import { questionText } from '../../../src/load/verify/answer-text.ts'
+import { PacedWork } from '../../../src/load/verify/paced-work.ts'
 import { ReferenceServer } from '../../../src/load/verify/reference-server.ts'
 import { NoTruthError, type Truth } from '../../../src/load/verify/truth.ts'
 import { Verifier, type VerifierOptions } from '../../../src/load/verify/verifier.ts'
@@ -23,11 +24,9 @@ const RIGHT: Record<string, string> = {
   'gone A': `NXDOMAIN ; ${SOA}`,
   'WEB A': 'NOERROR | web A 10.0.0.1 | web A 10.0.0.2',
 }
-const QUICK: VerifierOptions = {
-  client: { timeoutMs: 50, tries: 2 },
-  recheckAfterMs: 10,
-  rechecksPerSecond: 2000,
-}
+const QUICK: VerifierOptions = { recheckAfterMs: 10, rechecksPerSecond: 2000 }
+/** For servers that are silent. */
+const IMPATIENT: VerifierOptions = { ...QUICK, client: { timeoutMs: 50, tries: 2 } }
 const open: { close(): void }[] = []
 
 after(() => {
@@ -205,7 +204,7 @@ suite('against a table', () => {
   test('a server that does not answer again is still wrong', async () => {
     const server = await serverSaying(() => null)
     const samples = [sample('db A', 'SERVFAIL'), sample('web A', 'SERVFAIL')]
-    const { wrong, answers } = await verdict(server.target(), truthOf(RIGHT), samples)
+    const { wrong, answers } = await verdict(server.target(), truthOf(RIGHT), samples, IMPATIENT)
     assert.equal(wrong, 2)
     assert.equal(answers[0].difference, 'SERVFAIL, not NOERROR (no answer when it was asked again)')
     assert.equal(new Set(server.asked).size, 2)
@@ -215,7 +214,7 @@ suite('against a table', () => {
     const server = await serverSaying((name, _, times, octets) =>
       times <= 2 ? null : rightBut({})(name, 'udp', times, octets),
     )
-    const verifier = new Verifier(TABLE, server.target(), truthOf(RIGHT), QUICK)
+    const verifier = new Verifier(TABLE, server.target(), truthOf(RIGHT), IMPATIENT)
     await verifier.take([sample('db A', 'SERVFAIL')])
     while (server.asked.length < 2) await sleep(5)
     await sleep(100)
@@ -250,7 +249,7 @@ suite('against a table', () => {
     const server = await serverSaying(() => Uint8Array.of(1))
     const responses = [new Uint8Array(0), Uint8Array.of(1, 2, 3), answer('db A', RIGHT['db A']), query('web A')]
     const samples = responses.map((response) => ({ index: 0, response }))
-    const { wrong, answers } = await verdict(server.target(), truthOf(RIGHT), samples)
+    const { wrong, answers } = await verdict(server.target(), truthOf(RIGHT), samples, IMPATIENT)
     assert.equal(wrong, 4)
     assert.deepEqual(answers.map(({ difference }) => difference.replace(/ \(no answer.*/, '')).toSorted(), [
       'it answers db.shop.svc.cluster.local. A, not web.shop.svc.cluster.local. A',
@@ -298,6 +297,25 @@ suite('against a table', () => {
     assert.deepEqual([checked, unchecked], [24_000, 8007])
   })
 
+  test('what is known of questions takes bounded memory: the oldest go first', async () => {
+    const names = Array.from({ length: 200 }, (_, i) => `n${i} A`)
+    const long = answer('x A', `NOERROR | x TXT ${'"0123456789012345678901234567890123456789" '.repeat(1500)}`)
+    const asked: string[] = []
+    const truth: Truth = {
+      ...truthOf({}),
+      answer: (octets) => {
+        asked.push(questionText(octets).split('.')[0])
+        return long
+      },
+    }
+    const target: Target = { ...(await serverSaying(() => null)).target(), transport: 'tls' }
+    const verifier = new Verifier(tableOf(names), target, truth, QUICK)
+    for (const index of [...names.keys(), 199, 0]) await verifier.take([{ index, response: long }])
+    const { checked } = verifier.counts()
+    assert.equal(checked, 202)
+    assert.deepEqual([asked.length, asked.at(-1)], [201, 'n0'])
+  })
+
   test('no truth to be had: unchecked', async () => {
     const truth: Truth = { ...truthOf(RIGHT), answer: () => Promise.reject(new NoTruthError('gone')) }
     const verification = await verdict((await serverSaying(() => null)).target(), truth, [
@@ -308,10 +326,39 @@ suite('against a table', () => {
   })
 })
 
+suite('work at its own pace', () => {
+  test('what is due first is done first, so much at once, and no faster than allowed', async () => {
+    const work = new PacedWork(2, 30)
+    const done: string[] = []
+    let atOnce = 0
+    let most = 0
+    const piece = (name: string) => async (): Promise<void> => {
+      most = Math.max(most, ++atOnce)
+      await sleep(40)
+      done.push(name)
+      atOnce--
+    }
+    const startedMs = performance.now()
+    work.add(startedMs + 120, piece('late'))
+    for (const name of ['a', 'b', 'c', 'd', 'e', 'f']) work.add(startedMs, piece(name))
+    await work.done()
+    assert.deepEqual([done.toSorted().join(''), done.at(-1), most], ['abcdeflate', 'late', 2])
+    assert.ok(performance.now() - startedMs >= 120)
+    const pausedMs = performance.now()
+    for (const name of ['g', 'h', 'i', 'j']) work.add(0, piece(name))
+    await work.done()
+    assert.ok(performance.now() - pausedMs >= 60, 'two rounds, two pauses')
+  })
+})
+
 suite('against a reference', () => {
-  async function sides(mine: Answering, theirs: Answering): Promise<[SmallServer, SmallServer, ReferenceServer]> {
+  async function sides(
+    mine: Answering,
+    theirs: Answering,
+    silent = {},
+  ): Promise<[SmallServer, SmallServer, ReferenceServer]> {
     const [server, other] = [await serverSaying(mine), await serverSaying(theirs)]
-    const reference = await ReferenceServer.start(other.target(), { timeoutMs: 50, tries: 2 }, query('probe A'))
+    const reference = await ReferenceServer.start(other.target(), silent, query('probe A'))
     open.push(reference)
     other.asked.length = 0
     return [server, other, reference]
@@ -344,7 +391,10 @@ suite('against a reference', () => {
   })
 
   test('its silence leaves answers unchecked', async () => {
-    const [server, , reference] = await sides(rightBut({}), (name) => (name === WEB ? null : answer(name, 'REFUSED')))
+    const [server, , reference] = await sides(rightBut({}), (name) => (name === WEB ? null : answer(name, 'REFUSED')), {
+      timeoutMs: 50,
+      tries: 2,
+    })
     const verification = await verdict(server.target(), reference, [sample('web A'), sample('outside. A')])
     assert.deepEqual(counts(verification), { checked: 1, wrong: 0, outside: 0, unchecked: 1, passing: 0 })
   })
