@@ -5,20 +5,22 @@
 
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { processTree, softirqThread } from '../src/load/process-cpu.ts'
 import { SIZES, writeManifests } from '../src/load/queries/synthetic-cluster.ts'
 import { burst } from './forward/burst.ts'
+import { forwardFigures } from './forward/figures.ts'
 import { asExternal, distinct, freshQueries, writeUpstreamZones } from './forward/names.ts'
 import { HELP, type Options, readOptions } from './forward/options.ts'
 import { type BurstSample, type Kind, printGoals, printTables, type Sample } from './forward/report.ts'
 import { OWN, type Purpose, TARGETS, type Target } from './forward/targets.ts'
 import { DELAY_MS, startUpstream, type Upstream, upstreamMissing } from './forward/upstream.ts'
-import { machine } from './serve/drive.ts'
+import { keepResults, makeResults } from './results.ts'
 import { Generator, type Result, type Run } from './serve/generator.ts'
 import { type PinnedProcess, pinAll, residentMiB, startPinned, stop } from './serve/process.ts'
 import { drawQueries, encodeTable, type Query } from './serve/queries.ts'
 import { untilReady, wrongAnswers } from './serve/verify.ts'
+import { versionsOf } from './serve/versions.ts'
 
 /** A server under measurement: one for hits and one for misses, which would push the hits out of the cache. */
 interface Server {
@@ -100,8 +102,9 @@ async function main(): Promise<void> {
     printTables(samples, bursts)
     printGoals(samples, bursts)
     const configurations = TARGETS.map(({ name, configuration }) => ({ name, configuration }))
-    const report = { machine: machine(PEERS), options, configurations, samples, bursts }
-    if (options.jsonPath) writeFileSync(options.jsonPath, JSON.stringify(report, null, 1))
+    const figures = forwardFigures(samples, bursts)
+    const results = makeResults('forward', figures, dirname(options.launcher), versionsOf(PEERS))
+    keepResults(results, options.jsonPath, options.isRecorded, { options, configurations, samples, bursts })
   } finally {
     for (const server of servers) await stop(server.process)
     await upstream.stop()

@@ -4,10 +4,11 @@
 
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { processTree, softirqThread } from '../src/load/process-cpu.ts'
 import { type ClusterSize, nameCount, SIZES, writeManifests, writeZone } from '../src/load/queries/synthetic-cluster.ts'
-import { machine } from './serve/drive.ts'
+import { keepResults, makeResults } from './results.ts'
+import { serveFigures } from './serve/figures.ts'
 import { Generator } from './serve/generator.ts'
 import { HELP, type Options, readOptions, SMALL_OUTSTANDING } from './serve/options.ts'
 import { type PinnedProcess, pinAll, residentMiB, startPinned, stop } from './serve/process.ts'
@@ -15,6 +16,7 @@ import { drawQueries, encodeTable, type Query } from './serve/queries.ts'
 import { printGoals, printTables, type Sample, type Scenario } from './serve/report.ts'
 import { TARGETS, type Target } from './serve/targets.ts'
 import { untilReady, wrongAnswers } from './serve/verify.ts'
+import { versionsOf } from './serve/versions.ts'
 
 /** A server under measurement: one for each size it has names of; the echoes serve every size. */
 interface Server {
@@ -59,8 +61,8 @@ async function main(): Promise<void> {
     const samples = await measureRounds(options, clusters, servers, generator, interrupted.signal)
     printTables(samples)
     printGoals(samples)
-    if (options.jsonPath)
-      writeFileSync(options.jsonPath, JSON.stringify({ machine: machine(PEERS), options, samples }, null, 1))
+    const results = makeResults('serve', serveFigures(samples), dirname(options.launcher), versionsOf(PEERS))
+    keepResults(results, options.jsonPath, options.isRecorded, { options, samples })
   } finally {
     await generator.close()
     for (const server of servers) await stop(server.process)

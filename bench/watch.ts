@@ -3,10 +3,11 @@
 // bench/watch/options.ts has the options. The stand-in API server, the server and the clients share the machine, and each figure includes
 // the way through TLS and the kernel: they are upper bounds.
 
-import { mkdirSync, writeFileSync } from 'node:fs'
-import { cpus, release } from 'node:os'
-import { join } from 'node:path'
+import { mkdirSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { keepResults, makeResults } from './results.ts'
 import { Bench, READY_MS } from './watch/bench.ts'
+import { watchFigures } from './watch/figures.ts'
 import { measureQuiet } from './watch/memory.ts'
 import { HELP, type Options, readOptions } from './watch/options.ts'
 import { measureHalfOpen, measureOutage } from './watch/outage.ts'
@@ -30,8 +31,8 @@ async function main(): Promise<void> {
   if (compared.length > 0) printFigures('Independent of size', compared)
   figures.push(...compared)
   printNotes()
-  if (options.jsonPath)
-    writeFileSync(options.jsonPath, JSON.stringify({ machine: machine(), options, figures }, null, 1))
+  const results = makeResults('watch', watchFigures(figures), dirname(options.launcher))
+  keepResults(results, options.jsonPath, options.isRecorded, { options, parts: figures })
 }
 
 async function measure(options: Options, services: number): Promise<readonly Figure[]> {
@@ -63,10 +64,6 @@ async function measureRunning(bench: Bench): Promise<void> {
   await measureRelists(bench, server)
   await measureOutage(bench, server)
   await measureStateStarts(bench, server, stateDir)
-}
-
-function machine(): object {
-  return { cpu: cpus()[0]?.model, cores: cpus().length, node: process.version, kernel: release() }
 }
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))

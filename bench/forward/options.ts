@@ -2,6 +2,7 @@
 
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
+import { withRecord } from '../results.ts'
 import { chosen, inRange } from '../serve/options.ts'
 import { MIXES, type Mix } from '../serve/queries.ts'
 import { TARGETS } from './targets.ts'
@@ -27,6 +28,8 @@ export interface Options {
   readonly port: number
   /** '' = none. */
   readonly jsonPath: string
+  /** Whether figures go to bench/results too. */
+  readonly isRecorded: boolean
   /** `bin/peregrine` of the checkout to measure. */
   readonly launcher: string
 }
@@ -46,7 +49,8 @@ export const HELP = `npm run bench:forward -- [options]
   --server-core N, --generator-core N, --upstream-core N    (1, 0, and the generator's)
   --port N               first port on 127.0.0.1 (5700)
   --launcher PATH        bin/peregrine of another checkout
-  --json FILE            figures of every round`
+  --json FILE            figures, and all that they were made of
+  --record               figures to bench/results, by date (or --json alone)`
 
 const QUICK: Record<string, string> = { rounds: '2', seconds: '0.4', mixes: 'positive' }
 
@@ -76,8 +80,11 @@ const DEFAULTS: Record<string, string> = {
  */
 export function readOptions(argv: readonly string[]): Options | undefined {
   const texts = Object.fromEntries(Object.keys(DEFAULTS).map((name) => [name, { type: 'string' as const }]))
-  const options = { ...texts, quick: { type: 'boolean' as const }, help: { type: 'boolean' as const } }
-  const given = parseArgs({ args: [...argv], options }).values as Record<string, string | boolean | undefined>
+  const flags = { quick: { type: 'boolean' }, record: { type: 'boolean' }, help: { type: 'boolean' } } as const
+  const given = parseArgs({ args: withRecord(argv), options: { ...texts, ...flags } }).values as Record<
+    string,
+    string | boolean | undefined
+  >
   if (given.help) return undefined
   const values = { ...DEFAULTS, ...(given.quick ? QUICK : {}), ...given } as Record<string, string>
   const number = (name: string, least: number, most: number) => inRange(name, values[name], least, most)
@@ -99,6 +106,7 @@ export function readOptions(argv: readonly string[]): Options | undefined {
     upstreamCore: number(values['upstream-core'] === '' ? 'generator-core' : 'upstream-core', 0, 4095),
     port: number('port', 1, 65_000),
     jsonPath: values.json,
+    isRecorded: given.record === true,
     launcher: resolve(values.launcher),
   }
 }

@@ -192,11 +192,13 @@ function wrongOf(samples: readonly Sample[]): string {
   return samples.find((sample) => sample.wrong !== '')?.wrong ?? ''
 }
 
-function nameOf(sample: Sample): string {
+/** Of the target, and whether it answered names of its own. */
+export function nameOf(sample: Sample): string {
   return sample.kind === 'own' ? `${sample.target}, authoritative` : sample.target
 }
 
-function rate(result: Result): number {
+/** Answers a second. */
+export function rate(result: Result): number {
   return result.answered / result.seconds
 }
 
@@ -205,7 +207,7 @@ function busy(result: Result): number {
 }
 
 /** The rounds in which the server filled its core; all when there is none. */
-function fullest(samples: readonly Sample[]): readonly Sample[] {
+export function fullest(samples: readonly Sample[]): readonly Sample[] {
   const full = samples.filter(isSaturated)
   return full.length > 0 ? full : samples
 }

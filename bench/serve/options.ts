@@ -3,6 +3,7 @@
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { SIZES } from '../../src/load/queries/synthetic-cluster.ts'
+import { withRecord } from '../results.ts'
 import { MIXES, type Mix } from './queries.ts'
 import { TARGETS } from './targets.ts'
 
@@ -24,6 +25,8 @@ export interface Options {
   readonly port: number
   /** '' = none. */
   readonly jsonPath: string
+  /** Whether figures go to bench/results too. */
+  readonly isRecorded: boolean
   readonly loadSeconds: number
   /** `bin/peregrine` of the checkout to measure. */
   readonly launcher: string
@@ -45,7 +48,8 @@ export const HELP = `npm run bench:serve -- [options]
   --port N               first port on 127.0.0.1 (5500)
   --load-seconds N       how long a server may take to load the names (300)
   --launcher PATH        bin/peregrine of another checkout
-  --json FILE            figures of every round`
+  --json FILE            figures, and all that they were made of
+  --record               figures to bench/results, by date (or --json alone)`
 
 /** Below this many queries under way a run is about small batches, not about saturation. */
 export const SMALL_OUTSTANDING = 32
@@ -85,8 +89,11 @@ const DEFAULTS: Record<string, string> = {
  */
 export function readOptions(argv: readonly string[]): Options | undefined {
   const texts = Object.fromEntries(Object.keys(DEFAULTS).map((name) => [name, { type: 'string' as const }]))
-  const options = { ...texts, quick: { type: 'boolean' as const }, help: { type: 'boolean' as const } }
-  const given = parseArgs({ args: [...argv], options }).values as Record<string, string | boolean | undefined>
+  const flags = { quick: { type: 'boolean' }, record: { type: 'boolean' }, help: { type: 'boolean' } } as const
+  const given = parseArgs({ args: withRecord(argv), options: { ...texts, ...flags } }).values as Record<
+    string,
+    string | boolean | undefined
+  >
   if (given.help) return undefined
   const values = { ...DEFAULTS, ...(given.quick ? QUICK : {}), ...given } as Record<string, string>
   const number = (name: string, least: number, most: number) => inRange(name, values[name], least, most)
@@ -113,6 +120,7 @@ export function readOptions(argv: readonly string[]): Options | undefined {
     generatorCore: number('generator-core', 0, 4095),
     port: number('port', 1, 65_000),
     jsonPath: values.json,
+    isRecorded: given.record === true,
     loadSeconds: number('load-seconds', 1, 3600),
     launcher: resolve(values.launcher),
   }

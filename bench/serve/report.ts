@@ -143,7 +143,7 @@ function notes(own: readonly Sample[]): string {
 }
 
 /** CPU a query of each sample to that of `target` in the same scenario and round. */
-function ratios(own: readonly Sample[], all: readonly Sample[], target: string): number[] {
+export function ratios(own: readonly Sample[], all: readonly Sample[], target: string): number[] {
   const others = all.filter((sample) => sample.target === target)
   return against(own, others, (scenario) => scenario)
 }
@@ -181,7 +181,8 @@ function goal(what: string, sign: '<=' | '>=', limit: number, found: readonly [s
   }
 }
 
-function scenarioName({ size, mix, sockets, outstanding }: Scenario): string {
+/** The same for every target and round. */
+export function scenarioName({ size, mix, sockets, outstanding }: Scenario): string {
   return `${size} names, ${mix}, ${sockets} sockets, ${outstanding} outstanding`
 }
 

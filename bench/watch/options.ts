@@ -2,6 +2,7 @@
 
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
+import { withRecord } from '../results.ts'
 
 /** What to measure and how long. */
 export interface Options {
@@ -22,6 +23,8 @@ export interface Options {
   readonly only: string
   /** '' = none. */
   readonly jsonPath: string
+  /** Whether figures go to bench/results too. */
+  readonly isRecorded: boolean
   /** Folder for profiles of the server, '' = none. */
   readonly profiles: string
   /** `bin/peregrine` of the checkout to measure. */
@@ -42,7 +45,8 @@ export const HELP = `npm run bench:watch -- [options]
   --seed N               of the queries (1)
   --launcher PATH        bin/peregrine of another checkout
   --profiles DIR         CPU profiles of the server's threads
-  --json FILE            all figures`
+  --json FILE            figures, and all that they were made of
+  --record               figures to bench/results, by date (or --json alone)`
 
 const QUICK: Record<string, string> = { services: '2000', starts: '2', seconds: '3' }
 
@@ -69,8 +73,11 @@ const DEFAULTS: Record<string, string> = {
  */
 export function readOptions(argv: readonly string[]): Options | undefined {
   const texts = Object.fromEntries(Object.keys(DEFAULTS).map((name) => [name, { type: 'string' as const }]))
-  const options = { ...texts, quick: { type: 'boolean' as const }, help: { type: 'boolean' as const } }
-  const given = parseArgs({ args: [...argv], options }).values as Record<string, string | boolean | undefined>
+  const flags = { quick: { type: 'boolean' }, record: { type: 'boolean' }, help: { type: 'boolean' } } as const
+  const given = parseArgs({ args: withRecord(argv), options: { ...texts, ...flags } }).values as Record<
+    string,
+    string | boolean | undefined
+  >
   if (given.help) return undefined
   const values = { ...DEFAULTS, ...(given.quick ? QUICK : {}), ...given } as Record<string, string>
   const number = (name: string, least: number, most: number) => inRange(name, values[name], least, most)
@@ -88,6 +95,7 @@ export function readOptions(argv: readonly string[]): Options | undefined {
     seed: number('seed', 0, 2 ** 32 - 1),
     only: values.only,
     jsonPath: values.json,
+    isRecorded: given.record === true,
     profiles: values.profiles,
     launcher: resolve(values.launcher),
   }
