@@ -39,7 +39,7 @@ export interface CaptureLimits {
   readonly octetsMax: number
 }
 
-/** About 2 GB of memory while a table is made. */
+/** About 3 GB of memory while a table is made. */
 const LIMITS: CaptureLimits = { queriesMax: 10_000_000, octetsMax: 1 << 29 }
 
 /**

@@ -2,7 +2,7 @@
 // Each step says what comes next, or why the packet is no query. Nothing is trusted: every length is compared with what is there.
 
 import { HEADER_LENGTH, Query, readName } from '../../dns/question.ts'
-import { QUERY_LENGTH_MAX, QUERY_LENGTH_MIN } from '../query-table.ts'
+import { QUERY_LENGTH_MAX } from '../query-table.ts'
 import { stripIp } from './ip-headers.ts'
 import { stripLink } from './link-headers.ts'
 import type { Packet } from './packet.ts'
@@ -53,7 +53,7 @@ function judgeMessage(packet: Packet): 'query' | SkipReason {
   if ((flags & OPCODE) !== 0) return 'otherOpcodes'
   if (packet.isCut) return 'cut'
   if (length > QUERY_LENGTH_MAX) return 'tooLong'
-  if (length < QUERY_LENGTH_MIN || view.getUint16(start + QUESTION_COUNT) !== 1) return 'malformed'
+  if (view.getUint16(start + QUESTION_COUNT) !== 1) return 'malformed'
   const message = new Uint8Array(view.buffer, start, length)
   const nameEnd = readName(scratch, message, HEADER_LENGTH, length)
   return nameEnd > 0 && nameEnd + QUESTION_END_LENGTH <= length ? 'query' : 'malformed'

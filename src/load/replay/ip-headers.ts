@@ -44,8 +44,7 @@ function stripIpv4(packet: Packet): 'udp' | SkipReason {
   if (packet.length < IPV4_HEADER_LENGTH_MIN) return packet.isCut ? 'cut' : 'malformed'
   const headerLength = (view.getUint8(start) & 0x0f) * 4
   const length = view.getUint16(start + IPV4_LENGTH)
-  if (headerLength < IPV4_HEADER_LENGTH_MIN || (length !== 0 && length < headerLength)) return 'malformed'
-  if (length !== 0 && !packet.limit(length)) return 'malformed'
+  if (headerLength < IPV4_HEADER_LENGTH_MIN || (length !== 0 && !packet.limit(length))) return 'malformed'
   const protocol = view.getUint8(start + IPV4_PROTOCOL)
   if (protocol !== UDP) return protocol === TCP ? 'tcp' : 'otherProtocols'
   if ((view.getUint16(start + IPV4_FRAGMENT) & IPV4_FRAGMENTED) !== 0) return 'fragments'

@@ -30,7 +30,7 @@ export class RecordStream {
   /** @param take  is given each packet, and says whether it wants more */
   constructor(take: (packet: Packet) => boolean) {
     this.#take = (packet) => {
-      if (!this.#isOver) this.#isOver = !take(packet)
+      this.#isOver = !take(packet)
     }
   }
 

@@ -55,7 +55,7 @@ export class ReplayQueries {
     const nanos = this.#nanos.subarray(0, table.count)
     // Queries without a time that come before all others are sent with the first that has one.
     for (let i = 0; Number.isNaN(nanos[i]); i++) nanos[i] = 0
-    const order = Uint32Array.from(nanos.keys())
+    const order = new Uint32Array(table.count).map((_, i) => i)
     if (this.#lateCount > 0) order.sort((a, b) => nanos[a] - nanos[b] || a - b)
     // The messages stay where they are.
     const offsets = new Uint32Array(new SharedArrayBuffer(table.offsets.byteLength))

@@ -86,7 +86,11 @@ test('if_tsoffset adds seconds, also less than none; each interface has its own 
     const writer = new PcapngWriter().section(isLittle)
     const late = writer.wide(1_700_000_000n)
     const early = writer.wide(-10n)
-    writer.interface(101).interface(101, [[14, late]])
+    writer.interface(101, [
+      [0, Buffer.alloc(0)],
+      [14, late], // behind the end of the options
+    ])
+    writer.interface(101, [[14, late]])
     writer.interface(101, [
       [14, early],
       [9, Buffer.of(9)],

@@ -64,8 +64,9 @@ export function extension(next: number, payload: Buffer, more = 0): Buffer {
   return Buffer.concat([Buffer.of(next, more), Buffer.alloc(6 + 8 * more), payload])
 }
 
+/** Its second octet is to be ignored, RFC 8200 §4.5. */
 export function fragment6(next: number, payload: Buffer, offsetAndMore: number): Buffer {
-  return Buffer.concat([Buffer.of(next, 0), u16(offsetAndMore), u32(7), payload])
+  return Buffer.concat([Buffer.of(next, 0xff), u16(offsetAndMore), u32(7), payload])
 }
 
 /** Of 4 * (2 + field) octets, RFC 4302. */
