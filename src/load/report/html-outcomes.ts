@@ -40,7 +40,7 @@ export function comparisonSections({ outcome }: Report): Html {
   const shown = METRICS.filter(({ of }) => servers.some((server) => of(server) !== null))
   const runs = rounds.flatMap((round, number) =>
     round.map((run, index) => [
-      `${number + 1} ${letterOf(index)} ${servers[index].target.label}`,
+      `${number + 1} ${letterOf(index)}`,
       ...runCells(run),
       run.validity.isValid ? '' : invalidCell(run),
     ]),

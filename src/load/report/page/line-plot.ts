@@ -31,12 +31,7 @@ export function drawLines(plot: LinePlot, element: HTMLElement, width: number, h
     cursor: { y: false, drag: { x: !isScatter, y: false } },
     hooks: { draw: [(drawn) => drawMarks(drawn, plot.marks)] },
   }
-  return new uPlot(options, [[...plot.at], ...plot.lines.map(drawnValues)], element)
-}
-
-// A bar of nothing is still drawn as a line.
-function drawnValues({ shape, values }: Line): (number | null)[] {
-  return shape === 'bars' ? values.map((value) => value || null) : [...values]
+  return new uPlot(options, [[...plot.at], ...plot.lines.map(({ values }) => [...values])], element)
 }
 
 function across({ marks }: LinePlot, axis: Mark['axis']): Mark[] {
@@ -50,7 +45,7 @@ function seriesOptions({ label, colour, shape, values }: Line, { y }: LinePlot):
     class: `shape-${shape}`,
     stroke,
     scale: 'y',
-    value: (_plot, value) => (value === null ? (shape === 'bars' ? '0' : '') : valueText(y.unit, value)),
+    value: (_plot, value) => (value === null ? '' : valueText(y.unit, value)),
   }
   const dots = { show: values.length <= DOTS_MAX, size: 6, fill: stroke, stroke }
   switch (shape) {
