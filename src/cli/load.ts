@@ -11,10 +11,11 @@ import { type Live, silentLive } from '../load/live/live.ts'
 import { plainLive } from '../load/live/plain-lines.ts'
 import { canDraw, isUnicode, TerminalLive } from '../load/live/terminal.ts'
 import { machineFacts } from '../load/machine.ts'
-import type { Outcome, Report } from '../load/outcome.ts'
+import type { Outcome, Report, Trial } from '../load/outcome.ts'
 import { probe } from '../load/probe.ts'
 import { serverProcesses } from '../load/process-cpu.ts'
 import { type QueryTable, queryMessage } from '../load/query-table.ts'
+import { countText } from '../load/report/number-text.ts'
 import type { RunSpec, Target } from '../load/run.ts'
 import type { Runner, SessionOptions } from '../load/session.ts'
 import { guardTarget, type NamedTarget, resolveTarget } from '../load/target.ts'
@@ -280,6 +281,7 @@ class Command {
       trialStarts(_rate: number, name: string): void {
         phase = name
       },
+      trial: (trial: Trial): void => watchers.live.note(`last trial: ${trialText(trial)}`),
     }
     return await findCapacity(runner(course), specs[0], mode.options, events, pids[0], signal)
   }
@@ -332,6 +334,11 @@ class Command {
     }
     return found.length === 0 ? 0 : 1
   }
+}
+
+function trialText({ rate, passed, validity }: Trial): string {
+  const verdict = !validity.isValid ? 'it says nothing' : passed ? 'within bounds' : 'out of bounds'
+  return `${countText(rate)} queries a second, ${verdict}`
 }
 
 function liveFor({ output }: LoadPlan, { stdout, stderr, env }: LoadParts): Live {

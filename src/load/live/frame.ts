@@ -29,6 +29,8 @@ export const ASCII_SIGNS: Signs = { full: '#', empty: '.', ellipsis: '~' }
 
 const BAR_MAX = 40
 const BAR_MIN = 5
+/** What stands behind a bar takes no more, so that the bar's length does not change with the digits. */
+const TAIL_ROOM = 38
 
 /**
  * Three or four lines.
@@ -78,16 +80,16 @@ function barLine(state: FrameState, width: number, signs: Signs): string {
   const text = `${timeText(elapsedMs / 1000)}${endText(phase, elapsedMs, secondsLeft(state))}`
   if (Number.isNaN(done)) return text
   const tail = `${String(Math.floor(done * 100)).padStart(3)} %  ${text}`
-  const room = Math.min(BAR_MAX, width - tail.length - 1)
+  const room = Math.min(BAR_MAX, width - TAIL_ROOM - 1)
   if (room < BAR_MIN) return tail.trimStart()
   const full = Math.min(room, Math.floor(done * room))
   return `${signs.full.repeat(full)}${signs.empty.repeat(room - full)} ${tail}`
 }
 
 function endText({ lengthMs, afterMs }: Phase, elapsedMs: number, left: number): string {
-  if (lengthMs !== null && elapsedMs > lengthMs) return ', waiting for the last answers'
+  if (lengthMs !== null && elapsedMs > lengthMs) return ', waiting for answers'
   if (Number.isNaN(left)) return ''
-  return `, ${timeText(left)} left${afterMs === null ? ' of this trial' : ''}`
+  return `, ${timeText(left)} left${afterMs === null ? ' of the trial' : ''}`
 }
 
 /** `9 s`, `1:05`, `1:02:03`. */
