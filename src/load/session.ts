@@ -61,8 +61,12 @@ export class RunError extends Error {
 
 /** Between the word and the start: all threads must have heard it. */
 const START_AFTER_MS = 20
+/** How long a thread may take to give up a run beyond what is under way. */
+const LEAVING_MS = 1000
 /** How long a thread may take beyond what the run takes. */
 const PATIENCE_MS = 30_000
+/** threadId of a thread that is no more. */
+const ENDED = -1
 
 /** The threads. One run at a time. */
 export class LoadSession implements Runner {
@@ -83,7 +87,7 @@ export class LoadSession implements Runner {
     })
     const session = new LoadSession(threads, control)
     try {
-      await Promise.all(threads.map(online))
+      await Promise.all(threads.map(ready))
     } catch (error) {
       await session.close()
       throw error
@@ -120,8 +124,10 @@ export class LoadSession implements Runner {
         interrupted: Atomics.load(control, CONTROL_STOP) !== 0,
       })
     } catch (error) {
-      // The others go on without a reason.
+      // The others go on without a reason, and the next run must not meet them.
       stop()
+      const limit = sleep(spec.timeoutMs + LEAVING_MS, undefined, { ref: false })
+      await Promise.race([Promise.all(conversations.map((each) => each.leave())), limit])
       throw error
     } finally {
       signal?.removeEventListener('abort', stop)
@@ -143,6 +149,9 @@ class Conversation {
   readonly #onExit: () => void
   readonly #prepared = Promise.withResolvers<void>()
   readonly #ended = Promise.withResolvers<WorkerEnd>()
+  readonly #left = Promise.withResolvers<void>()
+  /** All samples are checked. */
+  #checked: Promise<void> = Promise.resolve()
 
   constructor(worker: Worker, index: number, control: Int32Array<SharedArrayBuffer>, sum: RunSum, events: RunEvents) {
     this.#worker = worker
@@ -152,24 +161,33 @@ class Conversation {
           return this.#prepared.resolve()
         case 'second':
           return sum.add(news.second)
-        case 'samples':
-          return void this.#check(news.batch, news.length, events).finally(() =>
-            Atomics.sub(control, CONTROL_BATCHES + index, 1),
-          )
+        case 'samples': {
+          const check = this.#check(news.batch, news.length, events).finally(() => {
+            Atomics.sub(control, CONTROL_BATCHES + index, 1)
+          })
+          this.#checked = this.#checked.then(() => check)
+          return
+        }
         case 'ended':
-          return this.#ended.resolve(news.end)
+          return void this.#checked.then(() => this.#ended.resolve(news.end))
         case 'failed':
           return this.#fail(new RunError(news.message, news.code))
+        case 'left':
+          return this.#left.resolve()
       }
     }
     this.#onError = (error) => this.#fail(error)
-    this.#onExit = () => this.#fail(new RunError('a worker thread ended', ''))
+    this.#onExit = () => {
+      this.#fail(new RunError('a worker thread ended', ''))
+      this.#left.resolve()
+    }
     worker.on('message', this.#onNews)
     worker.on('error', this.#onError)
     worker.on('exit', this.#onExit)
     // Whoever waits for the other of the two is told.
     this.#prepared.promise.catch(() => {})
     this.#ended.promise.catch(() => {})
+    if (worker.threadId === ENDED) this.#onExit()
   }
 
   prepare(spec: RunSpec): Promise<void> {
@@ -180,6 +198,12 @@ class Conversation {
   go(startMs: number): Promise<WorkerEnd> {
     this.#order({ kind: 'go', startMs })
     return this.#ended.promise
+  }
+
+  /** Has the worker give up the run. @returns when it has */
+  leave(): Promise<void> {
+    this.#order({ kind: 'leave' })
+    return this.#left.promise
   }
 
   close(): void {
@@ -245,10 +269,13 @@ async function within({ warmupMs, durationMs }: RunSpec, ended: Promise<void>): 
   if (first === 'late') throw new RunError('a worker thread does not end', '')
 }
 
-function online(worker: Worker): Promise<void> {
+/** Waits until a thread takes orders. */
+function ready(worker: Worker): Promise<void> {
   return new Promise((resolve, reject) => {
-    worker.once('online', resolve)
-    worker.once('error', reject)
+    // It says nothing else before it is told something.
+    worker.once('message', () => resolve())
+    // Stays, so that no error between two runs is without anybody who hears it.
+    worker.on('error', reject)
     worker.once('exit', (code) => reject(new RunError(`a worker thread ended with ${code}`, '')))
   })
 }

@@ -21,19 +21,23 @@ export const CONTROL_BATCHES = 1
 /** More of them are not posted. */
 export const BATCHES_MAX = 8
 
-/** To a worker. */
+/** To a worker, that obeys one after another. */
 export type WorkerOrder =
   | { readonly kind: 'prepare'; readonly spec: RunSpec }
   /** Start at that time: milliseconds of the system's monotonic clock. */
   | { readonly kind: 'go'; readonly startMs: number }
+  /** Give up what is prepared: nothing will come of this run. */
+  | { readonly kind: 'leave' }
 
-/** From a worker. */
+/** From a worker: ready for orders, once; then what comes of each. */
 export type WorkerNews =
+  | { readonly kind: 'ready' }
   | { readonly kind: 'prepared' }
   | { readonly kind: 'second'; readonly second: WorkerSecond }
   | { readonly kind: 'samples'; readonly batch: Uint8Array<ArrayBuffer>; readonly length: number }
   | { readonly kind: 'ended'; readonly end: WorkerEnd }
   | { readonly kind: 'failed'; readonly message: string; readonly code: string }
+  | { readonly kind: 'left' }
 
 /** Times of a run by a thread's own clock (performance.now), in milliseconds. */
 export interface RunTimes {

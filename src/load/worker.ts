@@ -32,18 +32,24 @@ interface Loop {
 class LoadWorker {
   readonly #setting: WorkerSetting
   #prepared: { readonly loop: Loop; readonly parts: LoopParts } | null = null
+  #obeyed: Promise<void> = Promise.resolve()
 
   constructor(setting: WorkerSetting) {
     this.#setting = setting
   }
 
-  async obey(order: WorkerOrder): Promise<void> {
+  /** Does what it is told when it has done what it was told before. */
+  take(order: WorkerOrder): void {
+    this.#obeyed = this.#obeyed.then(() => this.#obey(order))
+  }
+
+  async #obey(order: WorkerOrder): Promise<void> {
     try {
       if (order.kind === 'prepare') await this.#prepare(order.spec)
-      else await this.#go(order.startMs)
+      else if (order.kind === 'go') await this.#go(order.startMs)
+      else this.#leave()
     } catch (error) {
-      this.#prepared?.loop.close()
-      this.#prepared = null
+      this.#drop()
       const { message, code } = error as Error & { code?: unknown }
       post({ kind: 'failed', message, code: typeof code === 'string' ? code : '' })
     }
@@ -95,9 +101,18 @@ class LoadWorker {
       received: loop.received,
       receives: loop.receives,
     }
-    loop.close()
-    this.#prepared = null
+    this.#drop()
     post({ kind: 'ended', end })
+  }
+
+  #leave(): void {
+    this.#drop()
+    post({ kind: 'left' })
+  }
+
+  #drop(): void {
+    this.#prepared?.loop.close()
+    this.#prepared = null
   }
 }
 
@@ -123,7 +138,8 @@ function postSecond(second: WorkerSecond): void {
 if (!isMainThread && parentPort !== null && isSetting(workerData)) {
   if (workerData.core >= 0) keepOnCore(workerData.core)
   const worker = new LoadWorker(workerData)
-  parentPort.on('message', (order: WorkerOrder) => void worker.obey(order))
+  parentPort.on('message', (order: WorkerOrder) => worker.take(order))
+  post({ kind: 'ready' })
 }
 
 function isSetting(data: unknown): data is WorkerSetting {
