@@ -84,7 +84,6 @@ async function decompress(
 ): Promise<string> {
   let hasEnough = false
   decompressor.on('data', (octets: Buffer) => {
-    if (hasEnough) return
     try {
       hasEnough = !take(octets)
       if (hasEnough) decompressor.destroy()

@@ -67,7 +67,8 @@ export class RecordStream {
   /** There are no more octets. */
   end(): void {
     if (this.#isOver || (this.#toSkip === 0 && this.#from === this.#to)) return
-    this.#damage = `the capture is cut off in the record at octet ${inThousands(this.#position)}`
+    const position = this.#position + this.#to - this.#from
+    this.#damage = `the capture ends in the middle of a record, at octet ${inThousands(position)}`
   }
 
   #readRecords(): void {

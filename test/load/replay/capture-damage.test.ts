@@ -200,7 +200,7 @@ test('random packets of each link are counted by some reason, and nothing behind
   const anyLink = fc.constantFrom(...LINKS.map(({ type }) => type), 105)
   const ip4 = ['45000000', '4f000000'].map((start) => `${start}00000000401100007f0000017f000001`)
   const ip6 = ['00', '2c', '33', '3c'].map((next) => `600000000000${next}40${'fd'.repeat(32)}`)
-  const starts = ['', '45000028', '60000000', ...ip4, ...ip6, `${ip4[0]}9c400035`]
+  const starts = ['', '45000028', '60000000', ...ip4, ...ip6, `${ip4[0]}9c400035`, `${ip4[0]}9c4000350004`]
   const kinds = new Set<string>()
   fc.assert(
     fc.property(anyLink, fc.constantFrom(...starts), anyTail, fc.nat(3), (linkType, start, tail, missing) => {

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { createReadStream, createWriteStream } from 'node:fs'
+import { once } from 'node:events'
+import { createWriteStream } from 'node:fs'
 import { test } from 'node:test'
+import { setTimeout } from 'node:timers/promises'
 import { gzipSync, zstdCompressSync } from 'node:zlib'
 import { readCapture } from '../../../src/load/replay/capture.ts'
 import { messagesOf, newPath, readOf, timesOf, written } from './capture-files.ts'
@@ -31,6 +33,7 @@ for (const [name, compress] of compressions) {
     const whole = await readOf(compress(octets))
     assert.deepEqual(messagesOf(whole), messages)
     assert.deepEqual(whole.remarks, [])
+    assert.deepEqual(timesOf(whole), [...packets.keys()])
     const parts = await readOf(
       Buffer.concat([compress(octets.subarray(0, 100_001)), compress(octets.subarray(100_001))]),
     )
@@ -69,18 +72,44 @@ test('only so many queries are kept, and it is said', async () => {
   }
 })
 
-test('a capture may come through a pipe', async (context) => {
+/** null where there are none. */
+function newPipe(): string | null {
   const path = newPath()
   try {
     execFileSync('mkfifo', [path])
+    return path
   } catch {
-    return context.skip('no mkfifo here')
+    return null
   }
-  const source = written(pcap([{ timeNs: TIME, octets: queryPacket() }]))
-  const reading = readCapture(path)
-  createReadStream(source, { highWaterMark: 3 }).pipe(createWriteStream(path))
-  assert.equal((await reading).table.count, 1)
-})
+}
+
+const kinds: readonly [string, (octets: Buffer) => Buffer][] = [['plain', (octets) => octets], ...compressions]
+for (const [name, compress] of kinds) {
+  const octets = compress(pcap([1, 2, 3].map((i) => ({ timeNs: TIME, octets: queryPacket(`${i}.`) }))))
+
+  test(`a capture may come through a pipe, a few octets first: ${name}`, async (context) => {
+    const path = newPipe()
+    if (path === null) return context.skip('no mkfifo here')
+    const reading = readCapture(path)
+    const pipe = createWriteStream(path)
+    pipe.write(octets.subarray(0, 3))
+    await setTimeout(20)
+    pipe.end(octets.subarray(3))
+    assert.equal((await reading).table.count, 3)
+  })
+
+  test(`a pipe without end is left when there is enough: ${name}`, async (context) => {
+    const path = newPipe()
+    if (path === null) return context.skip('no mkfifo here')
+    const pipe = createWriteStream(path)
+    const hasLeft = once(pipe, 'error')
+    const feed = (): void => void pipe.write(octets, (error) => error ?? feed())
+    feed()
+    const capture = await readCapture(path, { queriesMax: 2, octetsMax: 1e6 })
+    assert.equal(capture.table.count, 2)
+    assert.equal((await hasLeft)[0].code, 'EPIPE')
+  })
+}
 
 /** tcpdump would become another user, who may not write there. */
 const AS_ROOT = process.getuid?.() === 0 ? ['-Z', 'root'] : []

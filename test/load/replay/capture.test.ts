@@ -271,7 +271,7 @@ const REFUSED: readonly [name: string, octets: Buffer, message: string][] = [
   [
     'pcap cut off in its header',
     pcap([]).subarray(0, 20),
-    'no DNS queries to port 53 over UDP among 0 packets; the capture is cut off in the record at octet 0',
+    'no DNS queries to port 53 over UDP among 0 packets; the capture ends in the middle of a record, at octet 20',
   ],
   [
     'pcap of another version',
