@@ -41,6 +41,7 @@ const PACKAGES: Record<string, string> = {
   'prom-client': 'admin/metrics.ts',
   re2js: 'config/regexp.ts',
   piscina: 'workers/pool.ts',
+  uplot: 'load/report/plot-library.ts',
   yaml: 'kube/yaml-items.ts',
   'js-yaml': 'kube/yaml-items.ts',
 }

@@ -9,13 +9,16 @@ const MODULES = ['number-text.ts', 'page/scales.ts', 'page/line-plot.ts', 'page/
 
 /** To be run as a module, behind the plot library. */
 export function pageScript(): string {
-  const sources = MODULES.map((path) => readFileSync(new URL(path, import.meta.url), 'utf8'))
-  return sources.map((source) => plain(withoutTypes(source))).join('\n')
+  return MODULES.map((path) => plain(withoutTypes(textOf(path)))).join('\n')
 }
 
 /** The style sheet of the page. */
 export function pageStyle(): string {
-  return readFileSync(new URL('page/page.css', import.meta.url), 'utf8')
+  return textOf('page/page.css')
+}
+
+function textOf(path: string): string {
+  return readFileSync(new URL(path, import.meta.url), 'utf8')
 }
 
 function withoutTypes(source: string): string {

@@ -6,9 +6,6 @@ import type { Drawn } from '../plot-library.ts'
 import { drawLines } from './line-plot.ts'
 import { drawWhiskers } from './whisker-plot.ts'
 
-// Page width that plots are drawn for on paper: what fits A4.
-const PAPER_WIDTH = 660
-
 interface Place {
   readonly plot: Plot
   readonly element: HTMLElement
@@ -21,9 +18,9 @@ const places: Place[] = plots.flatMap((plot) => {
   return element === null ? [] : [{ plot, element, drawn: null }]
 })
 
-function draw(place: Place, widthMax = Number.POSITIVE_INFINITY): void {
+function draw(place: Place): void {
   const { plot, element } = place
-  const width = Math.min(element.clientWidth, widthMax)
+  const width = element.clientWidth
   place.drawn?.destroy()
   place.drawn =
     plot.kind === 'lines'
@@ -34,17 +31,18 @@ function draw(place: Place, widthMax = Number.POSITIVE_INFINITY): void {
   canvas?.setAttribute('aria-label', element.dataset.label ?? '')
 }
 
-function drawAll(widthMax?: number): void {
-  for (const place of places) draw(place, widthMax)
+function drawAll(): void {
+  for (const place of places) draw(place)
 }
 
 drawAll()
-matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => drawAll())
-matchMedia('print').addEventListener('change', ({ matches }) => drawAll(matches ? PAPER_WIDTH : undefined))
+matchMedia('(prefers-color-scheme: dark)').addEventListener('change', drawAll)
+// Paper has its own colours and width, and both hold by now.
+matchMedia('print').addEventListener('change', drawAll)
 const observer = new ResizeObserver((entries) => {
   for (const { target } of entries) {
     const place = places.find(({ element }) => element === target)
-    if (place?.drawn && place.drawn.width !== target.clientWidth && !matchMedia('print').matches) draw(place)
+    if (place?.drawn && place.drawn.width !== target.clientWidth) draw(place)
   }
 })
 for (const { element } of places) observer.observe(element)
