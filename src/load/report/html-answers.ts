@@ -33,12 +33,12 @@ function wrongAnswer({ question, server, truth, got, expected, difference, times
 </div></article>`
 }
 
-/** Lines that the other side lacks are marked, by a sign as well as by colour. */
+/** Lines that the other side lacks are marked, by a sign as well as by colour; it stays on the line of the first word. */
 function lines(ours: readonly string[], theirs: readonly string[], name: string, sign: string): Html {
   const marked = ours.map((line) =>
     theirs.includes(line)
-      ? html`<span class="line">  ${line}</span>`
-      : html`<span class="line ${name}">${sign} ${line}</span>`,
+      ? html`<span class="line">\u00a0\u00a0${line}</span>`
+      : html`<span class="line ${name}">${sign}\u00a0${line}</span>`,
   )
   return html`<pre class="records">${marked}</pre>`
 }

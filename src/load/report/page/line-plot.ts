@@ -17,7 +17,7 @@ export function drawLines(plot: LinePlot, element: HTMLElement, width: number, h
   const options: DrawnOptions = {
     width,
     height,
-    padding: [14, 30, 0, 0],
+    padding: [plot.marks.some(({ axis }) => axis === 'x') ? 22 : 14, 30, 0, 0],
     scales: {
       x: scaleOptions(plot.x, across(plot, 'x'), isScatter ? 0.06 : 0),
       y: scaleOptions(plot.y, across(plot, 'y'), 0.1),
@@ -114,14 +114,13 @@ function drawMarks(drawn: Drawn, marks: readonly Mark[]): void {
   ctx.restore()
 }
 
-// Beside its line, on the side where there is room, over whatever is there.
+// Above the plot, or on its line: there on the side where there is room, over whatever is there.
 function writeMark({ ctx, bbox }: Drawn, label: string, position: number, isDown: boolean): void {
   const gap = 5 * devicePixelRatio
   const width = ctx.measureText(label).width
-  const isRight = position + gap + width < bbox.left + bbox.width
-  const x = isDown ? (isRight ? position + gap : position - gap - width) : bbox.left + gap
+  const x = isDown ? Math.min(position, bbox.left + bbox.width - width) : bbox.left + gap
   const isAbove = position - 16 * devicePixelRatio > bbox.top
-  const y = isDown ? bbox.top + 12 * devicePixelRatio : position + (isAbove ? -gap : 14 * devicePixelRatio)
+  const y = isDown ? bbox.top - gap : position + (isAbove ? -gap : 14 * devicePixelRatio)
   haloText(ctx, label, x, y)
 }
 

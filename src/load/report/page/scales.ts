@@ -112,8 +112,7 @@ function paddedRange({ kind }: Scale, least: number, most: number, padding: numb
     case 'spread':
       return [0, most * 1.6 + SPREAD_UNIT]
     case 'zero':
-      // With room for the words of marks.
-      return [0, most * (1 + 2 * padding) || 1]
+      return [0, most * (1 + padding) || 1]
     case 'even':
       // What cannot be less than nothing is not drawn so.
       return [least >= 0 && least <= room * 4 ? 0 : least - room, most + room]
