@@ -28,7 +28,21 @@ const ALLOWED: Record<string, readonly string[]> = {
   server: ['admin', 'config', 'counting', 'dns', 'forward', 'index', 'io', 'kube', 'plugins', 'workers', 'zones'],
   'node-local': ['admin', 'config', 'dns'],
   load: ['config', 'dns', 'io', 'kube'],
-  cli: ['admin', 'config', 'dns', 'index', 'io', 'kube', 'load', 'node-local', 'plugins', 'server', 'workers', 'zones'],
+  cli: [
+    'admin',
+    'config',
+    'counting',
+    'dns',
+    'index',
+    'io',
+    'kube',
+    'load',
+    'node-local',
+    'plugins',
+    'server',
+    'workers',
+    'zones',
+  ],
   main: ['cli'],
 }
 
