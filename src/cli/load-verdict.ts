@@ -17,7 +17,7 @@ export function brokenBounds(outcome: Outcome, bounds: Bounds): string[] {
       return beyond(lossOf(result), percentileMicros(result.latency, 99), bounds, '')
     }
     case 'capacity':
-      return outcome.rate > 0 ? [] : ['there is no rate at which the server stays within the bounds']
+      return outcome.rate > 0 ? [] : ['no rate was found at which the server stays within the bounds']
     case 'comparison': {
       if (outcome.rounds.length === 0) return hasBounds(bounds) ? ['nothing was measured'] : []
       return outcome.servers.flatMap(({ target, loss, p99Micros }) =>

@@ -61,8 +61,7 @@ const WRONG_INPUT = 2
 const LATE_MS = 1
 /** Queries that a server is tried with. */
 const PROBES = 3
-const PROBE_MIN_MS = 1000
-const PROBE_MAX_MS = 5000
+const SLACK_MS = 1000
 /** After this time it is said what is waited for. */
 const PATIENCE_MS = 1000
 /** Errors of the user's input, by their codes. */
@@ -189,8 +188,7 @@ class Command {
   }
 
   async #probeAll(targets: readonly Target[], table: QueryTable): Promise<void> {
-    const timeoutMs = Math.min(Math.max(this.#plan.timeoutMs, PROBE_MIN_MS), PROBE_MAX_MS)
-    for (const target of targets) await probe(target, probes(table), { tries: PROBES, timeoutMs })
+    for (const target of targets) await probe(target, probes(table), { tries: PROBES })
   }
 
   async #truth(table: QueryTable): Promise<Truth | null> {
@@ -360,14 +358,14 @@ function probes(table: QueryTable): Uint8Array[] {
   return Array.from({ length: PROBES }, (_, i) => queryMessage(table, Math.floor((i * table.count) / PROBES)))
 }
 
-/** How long a run lasts that ends with its queries: exactly where the schedule says so. */
+/** How long a run may last that ends with its queries: a little longer than the schedule says, for what is sent late. */
 function untilDone(schedule: RunSpec['schedule'], table: QueryTable, passes: number): number {
-  if (schedule.kind === 'open')
-    return Math.min(UNTIL_DONE_MS - 1, Math.ceil((table.count * passes * 1000) / schedule.rate))
+  const queries = table.count * passes
   const last = table.times?.at(-1)
-  if (schedule.kind !== 'replay' || last === undefined) return UNTIL_DONE_MS
-  // What is due at the very end is to be sent, too.
-  return Math.min(UNTIL_DONE_MS - 1, Math.ceil((last * passes) / schedule.speed) + 1)
+  let lengthMs = UNTIL_DONE_MS
+  if (schedule.kind === 'open') lengthMs = (queries * 1000) / schedule.rate
+  else if (schedule.kind === 'replay' && last !== undefined) lengthMs = (last * passes) / schedule.speed
+  return Math.min(UNTIL_DONE_MS, Math.ceil(lengthMs) + SLACK_MS)
 }
 
 /** @throws LoadInputError if a report could not be written: better now than when there is one */

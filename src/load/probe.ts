@@ -9,7 +9,7 @@ import { type Exchange, TcpExchange, UdpExchange } from './verify/exchange.ts'
 export interface ProbeOptions {
   /** From 1 on. Default 3. */
   readonly tries?: number
-  /** Of one try, milliseconds. Default 1000. */
+  /** Of the first try, milliseconds; the second waits twice as long, and so on. Default 1000. */
   readonly timeoutMs?: number
 }
 
@@ -51,11 +51,11 @@ export async function probe(target: Target, queries: readonly Uint8Array[], opti
   const { ask, close } = asker(target)
   try {
     for (let i = 0; i < tries; i++) {
-      const cause = await ask(queries[i % queries.length], timeoutMs)
+      const cause = await ask(queries[i % queries.length], timeoutMs * (i + 1))
       if (cause === '') return
       if (cause !== null) throw unreachable(target, cause)
     }
-    throw unreachable(target, `no answer within ${tries} tries of ${timeoutMs} ms`)
+    throw unreachable(target, `no answer within ${tries} tries`)
   } finally {
     close()
   }

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { createSecureServer } from 'node:http2'
+import { createSecureServer, type ServerHttp2Stream } from 'node:http2'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -61,7 +61,7 @@ async function udpServer(answer: (query: Uint8Array, n: number) => Uint8Array | 
 function streamListener(answer: (query: Uint8Array) => Uint8Array | null): (socket: Socket) => void {
   return (socket) => {
     socket.on('error', () => {})
-    socket.on('data', (octets) => {
+    socket.on('data', (octets: Buffer) => {
       const response = answer(octets.subarray(2))
       if (response === null) return void socket.end()
       socket.write(Uint8Array.of(response.length >> 8, response.length))
@@ -85,7 +85,7 @@ async function listen(server: Server): Promise<number> {
 
 async function httpsServer(status: number, answer: (query: Uint8Array) => Uint8Array): Promise<number> {
   const server = createSecureServer(certificate)
-  server.on('stream', (stream, headers) => {
+  server.on('stream', (stream: ServerHttp2Stream, headers) => {
     const parts: Buffer[] = []
     stream.on('error', () => {})
     stream.on('data', (part: Buffer) => parts.push(part))
@@ -140,11 +140,11 @@ test('no answer within three tries', async () => {
     asked++
     return null
   })
-  await fails(target('udp', silent), 'no answer within 3 tries of 80 ms', FAST)
+  await fails(target('udp', silent), 'no answer within 3 tries', FAST)
   assert.equal(asked, 3)
   const mute = await listen(createServer((socket) => void socket.resume()))
   for (const transport of ['tcp', 'tls', 'https'] as const) {
-    await fails(target(transport, mute), 'no answer within 3 tries of 80 ms', FAST)
+    await fails(target(transport, mute), 'no answer within 3 tries', FAST)
   }
 })
 
@@ -153,13 +153,13 @@ test('one answer is enough, to the last try and to another question', async () =
   await probe(target('udp', third), QUERIES, FAST)
   const picky = await udpServer((query) => (query[13] === 98 ? refused(query) : null))
   await probe(target('udp', picky), QUERIES, FAST)
-  await fails(target('udp', third), 'no answer within 2 tries of 80 ms', { ...FAST, tries: 2 })
+  await fails(target('udp', third), 'no answer within 2 tries', { ...FAST, tries: 2 })
 })
 
 test('what is no response is none', async () => {
-  await fails(target('udp', await udpServer((query) => query)), 'no answer within 3 tries of 80 ms', FAST)
+  await fails(target('udp', await udpServer((query) => query)), 'no answer within 3 tries', FAST)
   const other = (query: Uint8Array): Uint8Array => refused(query).fill(0, 0, 2)
-  await fails(target('udp', await udpServer(other)), 'no answer within 3 tries of 80 ms', FAST)
+  await fails(target('udp', await udpServer(other)), 'no answer within 3 tries', FAST)
   const echo = await listen(
     createTlsServer(
       certificate,
