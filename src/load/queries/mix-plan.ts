@@ -147,7 +147,6 @@ function missesOf(groups: readonly Group[], tilt: number): number {
 function tiltFor(groups: readonly Group[], wanted: number): number {
   let low = 0
   let high = TILT_MAX
-  if (missesOf(groups, high) <= wanted) return high
   for (let step = 0; step < TILT_STEPS; step++) {
     const middle = (low + high) / 2
     if (missesOf(groups, middle) > wanted) high = middle

@@ -42,9 +42,9 @@ export function walkTo(pool: NamePool, relativeName: string, misses: number, nam
   return vain === null ? null : [...vain, hit]
 }
 
-/** The same for a name outside of the zone, which is asked as it stands if it has many dots. */
+/** The same for a name outside of the zone: one that isSearched. */
 export function walkOutside(pool: NamePool, name: string, namespace: string): string[] | null {
-  const vain = vainNames(pool, name, namespace, isSearched(name) ? MISSES_MAX : 0)
+  const vain = vainNames(pool, name, namespace, MISSES_MAX)
   return vain === null ? null : [...vain, name]
 }
 

@@ -17,9 +17,9 @@ import { DEFAULT_MIX, type MixOptions } from '../../../src/load/queries/mix-opti
 import { NAME_KINDS, type NamePool } from '../../../src/load/queries/name-pool.ts'
 import { clusterOfSize, writeManifests } from '../../../src/load/queries/synthetic-cluster.ts'
 import { SyntheticNames } from '../../../src/load/queries/synthetic-names.ts'
-import { OKD } from '../../kube/schema-fixture.ts'
+import { fixture, OKD } from '../../kube/schema-fixture.ts'
 import { anyCluster } from './any-cluster.ts'
-import { type AskedQuery, queriesOf, RealAnswers, textOf } from './real-answers.ts'
+import { type AskedQuery, objectsOf, queriesOf, RealAnswers, textOf } from './real-answers.ts'
 
 const MADE_UP = new SyntheticNames(clusterOfSize(600, 2400), 'cluster.local', 'insecure')
 
@@ -311,6 +311,21 @@ test('clusters that lack something', () => {
   const { counts } = drawMix(bare(['shop']), { ...DEFAULT_MIX, count: 10_000 })
   assert.equal(counts.srv + counts.ptr, 0, 'no ports, no addresses')
   assert.ok(counts.cluster > 2500, 'the namespace itself')
+})
+
+test('names so long that a search path does not fit behind them', () => {
+  const long = 'n'.repeat(60)
+  const zone = `${'z'.repeat(60)}.${'y'.repeat(60)}.${'x'.repeat(60)}`
+  const [short, longest] = ['w', 's'.repeat(63)].map((name) =>
+    objectsOf(fixture(`{namespaces: [${long}], services: {${long}/${name}: {clusterIPs: [10.96.0.1]}}}`)),
+  )
+  const options = { ...DEFAULT_MIX, count: 400, nxdomainShare: 0.9, externalShare: 0, srvShare: 0, ptrShare: 0 }
+  // Nothing fits but the Service itself: what must not exist is directly below the zone.
+  for (const query of textOf(drawMix(new ClusterNames(short, zone, 'disabled', ''), options).table)) {
+    assert.match(query, new RegExp(`^(?:\\+ )?(?:w\\.${long}\\.svc|${long}\\.svc|gone-[0-9a-z]+)\\.z`))
+  }
+  const gone = textOf(drawMix(new ClusterNames(longest, 'z', 'disabled', ''), options).table)
+  assert.ok(gone.some((query) => /^s{50}-gone-\d+\.z A$/.test(query)))
 })
 
 test('options out of range are told', () => {

@@ -20,6 +20,7 @@ namespaces: [default, shop, db]
 services:
   shop/cart:    {clusterIPs: [10.96.0.10, "fd00::10"], ports: [web:80/TCP, "-:9/TCP", dns:53/UDP]}
   shop/idle:    {clusterIPs: [10.96.0.12]}
+  shop/odd:     {clusterIPs: [nonsense], ports: [web:80/TCP]}
   shop/pending: {pending: true}
   shop/partner: {type: ExternalName, externalName: api.partner.example, ports: [https:443/TCP]}
   shop/literal: {type: ExternalName, externalName: 192.0.2.77}
@@ -29,7 +30,7 @@ services:
 slices:
   shop/cart-x: {for: cart, ports: [web:8080/TCP], endpoints: [{a: [10.0.1.5], hostname: blue}, {a: [10.0.1.6], pod: cart-abcde}]}
   shop/partner-x: {for: partner, ports: [web:8080/TCP], endpoints: [{a: [10.0.9.1]}]}
-  db/pg-4: {for: pg, ports: [sql:5432/TCP], endpoints: [{a: [10.0.0.11], hostname: PG-0}, {a: [10.0.0.12], ready: false}]}
+  db/pg-4: {for: pg, ports: [sql:5432/TCP], endpoints: [{a: [10.0.0.11], hostname: PG-0}, {a: [10.0.0.12], ready: false}, {a: [nonsense], hostname: odd}]}
   db/pg-6: {for: pg, ports: [mon:9187/TCP], endpoints: [{a: ["fd00:10::11"]}]}
   db/orphan-x: {for: orphan, ports: [sql:5432/TCP], endpoints: [{a: [10.0.9.9]}]}
   gone/web-x: {for: web, endpoints: [{a: [10.0.9.8]}]}

@@ -132,6 +132,7 @@ test('ConfigMaps hold files', () => {
       /^\S+queries\.txt, q:2: no record type is called 'BOGUS'$/,
     ],
     ['kind: [', /^\S+queries\.txt: \S/],
+    ['kind: Secret\ndata: {a: b A}\n', /: a manifest without a ConfigMap that has data$/],
     ['kind: Service\nmetadata: {}\n', /: a manifest without a ConfigMap that has data$/],
     ['kind: ConfigMap\ndata: {a: ""}\n', /: no queries$/],
     ['{', /queries\.txt: \S/],

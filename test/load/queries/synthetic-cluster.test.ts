@@ -133,7 +133,7 @@ test('a name that nobody has may not exist', () => {
     ['svc', true],
     ['pod', true],
     ['cart-team-0.svc', true],
-    ['cart-team-3.svc', false], // three namespaces: 0 to 2
+    ['search-team-3.svc', false], // three namespaces: 0 to 2
     ['checkout-team-0.svc', false],
     ['media-db-1.checkout-team-1.svc', false], // Service 1 is called otherwise
     ['www.example.com', false],

@@ -55,6 +55,16 @@ test('what cannot be asked is told', () => {
   assert.throws(() => new QueryEncoder(null).encode('a..b', 1), NameError)
 })
 
+test('the longest name has 255 octets on the wire', () => {
+  const name = `${`${'x'.repeat(49)}.`.repeat(5)}yyy`
+  assert.equal(name.length, 253)
+  assert.equal(encodeQuery(name, 'A').length, 12 + 255 + 4)
+  assert.equal(encodeQuery(`${name}.`, 'A').length, 12 + 255 + 4)
+  for (const longer of [`${name}y`, `${name}y.`, `${name}yy`]) {
+    assert.throws(() => encodeQuery(longer, 'A'), { code: 'BAD_LOAD_INPUT', message: /over 255 octets/ })
+  }
+})
+
 test('any name comes out as it went in, with one encoder for all', () => {
   const anyLabel = fc.uint8Array({ minLength: 1, maxLength: 63 })
   const anyPlain = fc.stringMatching(/^[a-zA-Z0-9_-]{1,63}$/).map((text) => Uint8Array.from(Buffer.from(text)))
@@ -92,6 +102,7 @@ test('case by lot changes letters, in case alone', () => {
       assert.equal(isLetter ? octet | 0x20 : octet, isLetter ? plain[at] | 0x20 : plain[at], `octet ${at}`)
       if (isLetter) seen.add(`${at} ${octet}`)
     })
+    seen.add(`both ${message[14]} ${message[15]}`)
   }
-  assert.equal(seen.size, 10, 'both cases of each of the five letters come up')
+  assert.equal(seen.size, 10 + 4, 'both cases of each of the five letters come up, and two of them in all ways')
 })
