@@ -64,14 +64,20 @@ const STEP_DOWN = 4
 const RATE_MIN = 1
 /** Of trialMs. */
 const STEP_PART = 1 / 4
+/** As far as trialMs is not shorter: less would be a few queries. */
+const STEP_MIN_MS = 250
 /** Of a trial that the generator spoiled; others may have taken its core for a while. */
 const REPEATS_MAX = 3
+/** Rates in a row that were too much for the generator, each lower than the one before: the machine is at something else. */
+const LIMITED_MAX = 4
 /** What took the core may go on for longer than a queue does. */
 const REPEAT_PAUSES = 5
 /** So many passes in a row, with nothing but passes below an upper end: there is one chance in eight that it is right all the same. */
 const SUSPICIOUS_PASSES = 3
 /** The search goes down by one resolution, two, four, … until a rate holds, at most by this share. */
 const DESCENT_MAX = 0.5
+/** From what is too much for the generator at least by this share: each rate that is takes many trials to say so. */
+const DESCENT_LIMITED = 0.25
 
 /**
  * Searches.
@@ -182,7 +188,7 @@ class Trials {
 
   async #run(rate: number, phase: Trial['phase']): Promise<Trial> {
     const { trialMs, bounds } = this.#options
-    const durationMs = phase === 'step' ? trialMs * STEP_PART : trialMs
+    const durationMs = phase === 'step' ? Math.max(trialMs * STEP_PART, Math.min(trialMs, STEP_MIN_MS)) : trialMs
     const spec: RunSpec = { ...this.#base, schedule: { kind: 'open', rate }, durationMs, passes: 0 }
     this.#events.trialStarts?.(rate, phase)
     const result = await this.#runner.run(spec, this.#events, this.#pids, this.#signal)
@@ -267,13 +273,19 @@ class Search {
   async confirm(): Promise<Confirmed> {
     let held: Confirmed = { rate: 0, passed: 0, of: 0 }
     let rate = this.#low
-    for (let descent = this.#options.resolution; rate >= RATE_MIN; descent = Math.min(descent * 2, DESCENT_MAX)) {
+    let descent = this.#options.resolution
+    let limited = 0
+    while (rate >= RATE_MIN) {
       const tried = await this.#repeat(rate)
       if (tried === null) break
       if (tried.rate > 0 || held.rate === 0) held = tried
       const above = this.#excess.at(-1)
-      if (held.rate === 0) rate = Math.floor(rate * (1 - descent))
-      else if (above === undefined || this.#isNarrow(held.rate, above.rate)) break
+      if (held.rate === 0) {
+        if (above?.isServers === false && ++limited >= LIMITED_MAX) break
+        if (above?.isServers === false) descent = Math.max(descent, DESCENT_LIMITED)
+        rate = Math.floor(rate * (1 - descent))
+        descent = Math.min(descent * 2, DESCENT_MAX)
+      } else if (above === undefined || this.#isNarrow(held.rate, above.rate)) break
       else rate = between(held.rate, above.rate)
     }
     return held
@@ -320,7 +332,8 @@ class Search {
       return [this.#low === 0 ? startRate : Math.min(this.#low * STEP_UP, maxRate), 'step']
     }
     if (this.#low === 0) {
-      if (above.rate <= RATE_MIN || this.#isSilent()) return null
+      const isHopeless = this.#excess.length >= LIMITED_MAX && this.#excess.every(({ isServers }) => !isServers)
+      if (above.rate <= RATE_MIN || isHopeless || this.#isSilent()) return null
       return [Math.max(RATE_MIN, Math.floor(above.rate / STEP_DOWN)), 'step']
     }
     if (!this.#isNarrow(this.#low, above.rate)) return [between(this.#low, above.rate), 'bisect']
@@ -342,17 +355,17 @@ class Search {
   /** The trials of one rate. @returns with `rate` 0 if it did not hold; null when the search is over before that is known */
   async #repeat(rate: number): Promise<Confirmed | null> {
     const { confirmations, confirmationsNeeded } = this.#options
-    const counts = { passed: 0, failed: 0, limited: 0 }
-    let of = 0
-    while (of < confirmations && confirmations - of + counts.passed >= confirmationsNeeded) {
-      const verdict = await this.#trials.once(rate, 'confirm')
+    let [passed, of] = [0, 0]
+    let verdict: Verdict | null = 'passed'
+    while (of < confirmations && confirmations - of + passed >= confirmationsNeeded && verdict !== 'limited') {
+      verdict = await this.#trials.once(rate, 'confirm')
       if (verdict === null) return null
-      counts[verdict]++
+      if (verdict === 'passed') passed++
       of++
     }
-    if (counts.passed >= confirmationsNeeded) return { rate, passed: counts.passed, of }
-    this.#exceeded(rate, counts.failed >= counts.limited)
-    return { rate: 0, passed: counts.passed, of }
+    if (passed >= confirmationsNeeded) return { rate, passed, of }
+    this.#exceeded(rate, verdict !== 'limited')
+    return { rate: 0, passed, of }
   }
 
   #isNarrow(low: number, high: number): boolean {

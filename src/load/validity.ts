@@ -80,9 +80,7 @@ export function isServerSaturated({ serverCpuNs, seconds }: RunResult): boolean 
 }
 
 const CHECKS: readonly ((result: RunResult) => Finding[])[] = [
-  late,
-  unsent,
-  rate,
+  behind,
   stolen,
   busy,
   drops,
@@ -97,30 +95,42 @@ function nothing(): Finding[] {
   return [fatal('not one query was sent')]
 }
 
-function late({ late, sent, spec, lateness }: RunResult): Finding[] {
+/** What was late, what was never sent, and a rate that is too low are one trouble, and are one sentence when it is too much. */
+function behind(result: RunResult): Finding[] {
+  const { late, unsent, sent, seconds, spec, lateness } = result
+  const findings: Finding[] = []
+  const p99 = Number((percentileMicros(lateness, 99) / 1000).toPrecision(2))
   const share = late / sent
-  if (share <= LATE_REMARKED) return []
-  const p99 = (percentileMicros(lateness, 99) / 1000).toPrecision(2)
-  const what = `${percent(share)} of the queries were sent more than ${spec.lateMs} ms late (p99 ${p99} ms)`
-  if (share <= LATE_MAX) return [remark(`${what}: the highest latencies are partly the generator's`)]
-  return [fatal(`${what}: the generator could not keep the times; ${REMEDY}`)]
-}
-
-const REMEDY =
-  'use more workers (--workers) if there are cores for them, fewer if others need the cores, or another machine, or ask for less'
-
-function unsent({ unsent, sent }: RunResult): Finding[] {
-  if (unsent === 0) return []
-  const share = unsent / (sent + unsent)
-  const what = `${unsent} queries (${percent(share)}) were due and never sent`
-  return [share > UNSENT_MAX ? fatal(`${what}: the generator was too far behind; ${REMEDY}`) : remark(what)]
-}
-
-function rate({ spec, sent, seconds }: RunResult): Finding[] {
+  if (share > LATE_REMARKED) {
+    const what = `${percent(share)} of the queries were sent more than ${spec.lateMs} ms late (p99 ${p99} ms)`
+    findings.push({ isFatal: share > LATE_MAX, sentence: what })
+  }
+  if (unsent > 0) {
+    const unsentShare = unsent / (sent + unsent)
+    const what = `${unsent} (${percent(unsentShare)}) were due and never sent`
+    findings.push({ isFatal: unsentShare > UNSENT_MAX, sentence: what })
+  }
   const asked = queriesAsked(spec.schedule, spec.durationMs / 1000, seconds)
-  if (asked === null || sent + RATE_SLACK >= asked * RATE_MIN) return []
-  const rates = `${whole(sent / seconds)} queries a second, not ${whole(asked / seconds)}`
-  return [fatal(`the generator sent ${rates} (${percent(sent / asked)}): ${REMEDY}`)]
+  if (asked !== null && sent + RATE_SLACK < asked * RATE_MIN)
+    findings.push(
+      fatal(`${whole(sent / seconds)} a second were sent, not ${whole(asked / seconds)} (${percent(sent / asked)})`),
+    )
+  if (findings.length === 0) return []
+  const all = findings.map(({ sentence }) => sentence).join(', ')
+  if (findings.every(({ isFatal }) => !isFatal)) return [remark(`the generator was behind at times: ${all}`)]
+  return [fatal(`the generator could not keep the times: ${all}; ${remedyFor(result)}`)]
+}
+
+function remedyFor(result: RunResult): string {
+  return hasOwnCores(result)
+    ? 'use more workers (--workers) or another machine, or ask for less'
+    : 'other programs ran on its cores: use fewer workers (--workers), or a machine that has nothing else to do'
+}
+
+/** Workers of UDP never sleep unless they are told to: what they lack of their cores, others had. Streams sleep when there is nothing to do. */
+function hasOwnCores({ spec, own }: RunResult): boolean {
+  const neverSleeps = spec.target.transport === 'udp' && spec.sleeps !== true
+  return !neverSleeps || !(Math.min(...own.cpuShares) < CPU_SHARE_MIN)
 }
 
 /** Queries that a schedule has in its first `seconds` of `all`; null where it is not made of rates. */
@@ -130,13 +140,13 @@ function queriesAsked(schedule: Schedule, all: number, seconds: number): number 
   return schedule.from * seconds + ((schedule.to - schedule.from) * seconds ** 2) / (2 * all)
 }
 
-/** Others had a worker's core. Workers of streams sleep when there is nothing to do. */
+/** Others had a worker's core. */
 function stolen(result: RunResult): Finding[] {
+  if (hasOwnCores(result)) return []
   const { spec, own } = result
-  const share = Math.min(...own.cpuShares)
-  if (spec.target.transport !== 'udp' || !(share < CPU_SHARE_MIN)) return []
-  const what = `a worker had only ${percent(share)} of a core, because other programs ran there`
-  // An open loop that lost time is late, and judged by that.
+  const share = percent(Math.min(...own.cpuShares))
+  const what = `a worker had only ${share} of a core, because other programs ran there`
+  // An open loop that lost time is behind, and judged by that.
   const mayTell = spec.schedule.kind !== 'closed' || isServerSaturated(result)
   if (mayTell) return [remark(`${what}: latencies may be higher than the server's`)]
   return [fatal(`${what}: use fewer workers (--workers), or a machine that has nothing else to do`)]

@@ -76,6 +76,8 @@ test('the lower of two limits is found, and whose it is', () =>
       anyResolution,
       async (machine, startRate, resolution) => {
         const { capacity, generator } = machine
+        // From much further up, the search takes the generator for one that can do nothing.
+        fc.pre(startRate <= generator * 60)
         const outcome = await search(machine, { startRate, resolution })
         assertFound(outcome, Math.min(capacity, generator), resolution)
         assert.deepEqual(outcome.confirmed, { passed: 5, of: 5 })
@@ -264,7 +266,13 @@ test('what ends a search otherwise', async () => {
       null,
       /^the search ended early, because it was interrupted: no rate held$/,
     ],
-    ['a generator that can do nothing', search({ capacity: 9000, generator: 0 }), 0, null, /^the generator ended/],
+    [
+      'a generator that can do nothing',
+      search({ capacity: 9000, generator: 0 }),
+      0,
+      null,
+      /^the generator ended the search, not the server: at 15 queries a second, the generator could not/,
+    ],
   ]
   for (const [what, promise, rate, failed, said] of cases) {
     const outcome = await promise
@@ -273,6 +281,12 @@ test('what ends a search otherwise', async () => {
     assert.match(outcome.validity.reasons[0], said, what)
   }
   assert.equal((await search({ capacity: 0 })).trials.length, 2, 'nobody is asked again and again')
+  // Four rates, each tried four times.
+  assert.equal((await search({ capacity: 9000, generator: 0 })).trials.length, 16)
+  const found = (await search({ capacity: 9000 })).trials.findIndex(({ phase }) => phase === 'confirm')
+  const disturbed = await search({ capacity: 9000, chance: (run) => (run < found ? 'none' : 'spoil') })
+  assert.deepEqual([disturbed.rate, disturbed.trials.length], [0, found + 16])
+  assert.match(disturbed.validity.reasons[0], /^the generator ended the search/)
 })
 
 test('a search that has all it needs has nothing more to say', async () => {
