@@ -250,11 +250,10 @@ function remark(sentence: string): Finding {
   return { isFatal: false, sentence }
 }
 
-/** Two digits that matter, and never more than there is: 0.999 is not 100 %. */
+/** Three digits that matter, of nearly all four, and those cut off: 0.99999 is not 100 %. */
 function percent(share: number): string {
   const value = share * 100
-  if (value > 90 && value < 100) return `${Math.floor(value * 10) / 10} %`
-  return `${Number(value.toPrecision(2))} %`
+  return `${value > 90 && value < 100 ? Math.floor(value * 100) / 100 : Number(value.toPrecision(3))} %`
 }
 
 function whole(rate: number): string {
