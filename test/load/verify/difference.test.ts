@@ -118,6 +118,9 @@ const cases: Case[] = [
   ['web A', 'NOERROR | web 60 A 10.0.0.1 | web 60 A 10.0.0.2',  // all of an RRset
     'NOERROR | web A 10.0.0.1 | web A 10.0.0.2',
     'TTL 60 of web.shop.svc.cluster.local. A is over 5, and 1 more', TTLS],
+  ['web A', 'NOERROR | web 5 A 10.0.0.1 | web 9 A 10.0.0.1',  // the higher one of a record that is there twice
+    'NOERROR | web A 10.0.0.1 | web A 10.0.0.1',
+    'TTL 9 of web.shop.svc.cluster.local. A is over 5', TTLS],
   ['gone A', `NXDOMAIN ; ${SOA.replace(' 5 SOA', ' 300 SOA')}`,  // so long is NXDOMAIN kept (RFC 2308 §5)
     `NXDOMAIN ; ${SOA}`,
     'TTL 300 of cluster.local. SOA is over 5', TTLS],

@@ -201,6 +201,20 @@ suite('against a table', () => {
     assert.ok(refreshed[0] - startedMs >= 1000, 'the TTL was 1')
   })
 
+  test('an answer that the truth has come round to was right, whatever the server says by now', async () => {
+    const texts = { ...RIGHT }
+    const server = await serverSaying(rightBut({ 'db A': 'NXDOMAIN' }))
+    const truth: Truth = {
+      ...truthOf(texts),
+      refresh: async () => {
+        texts['db A'] = 'NOERROR | db 0 A 10.0.0.9'
+        return true
+      },
+    }
+    const verification = await verdict(server.target(), truth, [sample('db A', 'NOERROR | db 0 A 10.0.0.9')])
+    assert.deepEqual(counts(verification), { checked: 1, wrong: 0, outside: 0, unchecked: 0, passing: 1 })
+  })
+
   test('a server that does not answer again is still wrong', async () => {
     const server = await serverSaying(() => null)
     const samples = [sample('db A', 'SERVFAIL'), sample('web A', 'SERVFAIL')]
@@ -221,6 +235,44 @@ suite('against a table', () => {
     assert.deepEqual([server.asked.length, verifier.counts().wrong], [2, 0])
     const { wrong, passing } = await verifier.settle()
     assert.deepEqual([wrong, passing], [0, 1])
+  })
+
+  test('what was asked for under load, and not answered until its end, is asked once more', async () => {
+    const server = await serverSaying((name, _, times, octets) =>
+      times <= 2 ? null : rightBut({})(name, 'udp', times, octets),
+    )
+    const verifier = new Verifier(TABLE, server.target(), truthOf(RIGHT), IMPATIENT)
+    await verifier.take([sample('db A', 'SERVFAIL')])
+    while (server.asked.length < 1) await sleep(2)
+    const { wrong, passing } = await verifier.settle()
+    assert.deepEqual([wrong, passing, server.asked.length], [0, 1, 3])
+  })
+
+  test('at the end a server that is silent is soon left alone', async () => {
+    const names = Array.from({ length: 40 }, (_, i) => `n${i} A`)
+    const truth: Truth = { ...truthOf({}), answer: (octets) => answer(questionText(octets), 'NXDOMAIN') }
+    const server = await serverSaying(() => null)
+    const verifier = new Verifier(tableOf(names), server.target(), truth, { ...IMPATIENT, recheckAfterMs: 100 })
+    await verifier.take(names.map((name, index) => ({ index, response: answer(name, 'SERVFAIL') })))
+    const { wrong } = await verifier.settle()
+    assert.equal(wrong, 40)
+    assert.ok(server.asked.length <= 8, `asked ${server.asked.length} times`)
+  })
+
+  test('a truth that does not answer again', async () => {
+    let asked = 0
+    const truth: Truth = {
+      ...truthOf(RIGHT),
+      answer: async () => {
+        if (asked++ > 0) throw new NoTruthError('gone')
+        return answer('db A', RIGHT['db A'])
+      },
+    }
+    const server = await serverSaying(rightBut({}))
+    const { wrong, answers } = await verdict(server.target(), truth, [sample('db A', 'SERVFAIL')])
+    assert.equal(wrong, 1)
+    assert.equal(answers[0].difference, 'SERVFAIL, not NOERROR (table did not answer when it was asked again)')
+    assert.deepEqual(server.asked, [])
   })
 
   test('over TLS nobody is asked again', async () => {
@@ -257,6 +309,15 @@ suite('against a table', () => {
       'the answer cannot be read: a message has 12 octets at least',
       'the answer cannot be read: a message has 12 octets at least',
     ])
+  })
+
+  test('an answer is not right because the same octets behind another question were', async () => {
+    const other = answer('wxb A', 'NOERROR | wxb A 10.0.0.1 | wxb A 10.0.0.2')
+    const right = sample('web A')
+    assert.deepEqual(other.subarray(-32), right.response.subarray(-32))
+    const server = await serverSaying(() => null)
+    const { wrong } = await verdict(server.target(), truthOf(RIGHT), [right, { index: 0, response: other }], IMPATIENT)
+    assert.equal(wrong, 1)
   })
 
   test('strictly, AA counts', async () => {
