@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { after, afterEach, before, describe, test } from 'node:test'
+import { inflateSync } from 'node:zlib'
 import type { CapacityOutcome, ComparisonOutcome, Report } from '../../../src/load/outcome.ts'
 import { htmlReport } from '../../../src/load/report/html-report.ts'
 import { Browser, NO_BROWSER, type Written } from './browser.ts'
@@ -71,6 +72,8 @@ const DRAWINGS = `[...document.querySelectorAll('.plot')].map((plot) => {
   const { right } = plot.querySelector('.uplot').getBoundingClientRect()
   return { id: plot.id.replace('plot-', ''), colours: counts.size, pixels, texts: textsOf(canvas), right }
 })`
+/** The first colour of plots, as page.css has it. */
+const SERIES_1 = { light: '#0067b1', dark: '#62b5f5' }
 const VIEWS = [
   [1180, 'light'],
   [1180, 'dark'],
@@ -120,8 +123,8 @@ describe('the page of a report in Chromium', { skip: NO_BROWSER }, () => {
         'Load on 127.0.0.1:5353 over UDP',
         /Valid, with wrong answers/,
         /Lost\s+0\.103 %\s+1,541 queries/,
-        /Latency p99\s+62\.1 ms\s+raw 253 µs/,
-        /corrected\s+95 µs\s+159 µs\s+62\.1 ms\s+100 ms\s+2\.00 s/,
+        /Latency p99\s+62\.1 ms\s+raw 268 µs/,
+        /corrected\s+95 µs\s+162 µs\s+62\.1 ms\s+2\.00 s\s+2\.00 s/,
         /SERVFAIL\s+140\s+0\.00934 %/,
         /Truncated\s+21 answers with TC set/,
         /web\.shop\.svc\.cluster\.local\. A\s+another address, 310 times/,
@@ -190,6 +193,8 @@ describe('the page of a report in Chromium', { skip: NO_BROWSER }, () => {
     const light = await browser.ask<string>(background)
     await browser.page.emulateMedia({ colorScheme: 'dark' })
     assert.notEqual(await browser.ask<string>(background), light)
+    const colour = `getComputedStyle(document.documentElement).getPropertyValue('--series-1').trim()`
+    assert.equal(await browser.ask(colour), SERIES_1.dark)
     await inColoursOfNow()
     await browser.page.setViewportSize({ width: 720, height: 1000 })
     await browser.page.emulateMedia({ media: 'print', colorScheme: 'dark' })
@@ -197,6 +202,11 @@ describe('the page of a report in Chromium', { skip: NO_BROWSER }, () => {
     for (const { id, right } of await inColoursOfNow()) assert.ok(right <= 720, `${id} ends at ${right} on paper`)
     assert.equal(await browser.ask(OVERFLOW), 0)
     await picture(browser, 'print')
+    await browser.page.emulateMedia({ media: null })
+    await inColoursOfNow()
+    // Print as it really is: there, nothing runs but what is told of the paper.
+    const colours = pdfColours(await browser.page.pdf({ format: 'A4' }))
+    assert.ok(colours.has(SERIES_1.light) && !colours.has(SERIES_1.dark), [...colours].join(' '))
   })
 
   // A page hears of another scheme, paper or width with its next frame.
@@ -290,6 +300,33 @@ function coloursOf(id: string, page: string): string[] {
   if (id === 'rate-over-time') return ['series-1']
   if (id === 'latency-over-time') return ['series-1', 'series-2', 'soft']
   return page === 'comparison' ? ['series-1', 'series-2', 'series-3'] : ['series-1', 'series-2']
+}
+
+/** Colours that anything is filled or stroked with: canvases are drawn on paper as lines. */
+function pdfColours(pdf: Buffer): Set<string> {
+  const colours = new Set<string>()
+  for (const [, stream] of pdf.toString('latin1').matchAll(/\bstream\r?\n([\s\S]*?)\r?\nendstream/g)) {
+    for (const [, ...parts] of inflated(stream).matchAll(/([\d.]+) ([\d.]+) ([\d.]+) (?:rg|RG)\b/g)) {
+      colours.add(
+        `#${parts
+          .map((part) =>
+            Math.round(Number(part) * 255)
+              .toString(16)
+              .padStart(2, '0'),
+          )
+          .join('')}`,
+      )
+    }
+  }
+  return colours
+}
+
+function inflated(stream: string): string {
+  try {
+    return inflateSync(Buffer.from(stream, 'latin1')).toString('latin1')
+  } catch {
+    return ''
+  }
 }
 
 function overlaps(texts: readonly Written[]): string[] {

@@ -170,11 +170,9 @@ function aSecond(spec: RunSpec, behaviour: Behaviour, rate: number, index: numbe
   // What was to be sent while it stood still waits for what is left of it; the raw times see one batch of them.
   for (let part = 0; part < 50 && frozen > 0; part++) {
     const micros = behaviour.freezeMicros * (1 - part / 50) + behaviour.micros
-    latency.recordValueWithCount(Math.round(micros * 1000), Math.ceil(frozen / 50))
-    rawLatency.recordValueWithCount(
-      Math.round((part === 0 ? micros : behaviour.micros * 1.3) * 1000),
-      Math.ceil(frozen / 50),
-    )
+    const times = Math.round((frozen * (part + 1)) / 50) - Math.round((frozen * part) / 50)
+    latency.recordValueWithCount(Math.round(micros * 1000), times)
+    rawLatency.recordValueWithCount(Math.round((part === 0 ? micros : behaviour.micros * 1.3) * 1000), times)
   }
   const rcodes = new Array<number>(RCODES).fill(0)
   rcodes[3] = Math.round(answered * 0.37)
@@ -209,19 +207,23 @@ function recordUsual(
   { micros, spread }: Behaviour,
   random: () => number,
 ): void {
+  const record = (value: number, times: number): void => {
+    if (times > 0) for (const each of histograms) each.recordValueWithCount(Math.round(1000 * value), times)
+  }
+  // A tail that grows heavier.
+  let rest = count
+  for (let rank = 10; rank < count && rank < 1e6; rank *= 4) {
+    const times = Math.max(1, Math.round(rank / 40))
+    record(micros * (1 + 3 * Math.log10(count / rank)) * (1 + random()), times)
+    rest -= times
+  }
   const parts = 400
   let given = 0
   for (let part = 0; part < parts; part++) {
-    const until = Math.round((count * (part + 1)) / parts)
+    const until = Math.round((rest * (part + 1)) / parts)
     const quantile = (part + random()) / parts
-    const value = Math.round(1000 * micros * Math.exp(spread * normalQuantile(quantile) + 0.02 * random()))
-    if (until > given) for (const each of histograms) each.recordValueWithCount(value, until - given)
+    record(micros * Math.exp(spread * normalQuantile(quantile) + 0.02 * random()), until - given)
     given = until
-  }
-  // A tail that grows heavier.
-  for (let rank = 10; rank < count && rank < 1e6; rank *= 4) {
-    const value = Math.round(1000 * micros * (1 + 3 * Math.log10(count / rank)) * (1 + random()))
-    for (const each of histograms) each.recordValueWithCount(value, Math.max(1, Math.round(rank / 40)))
   }
 }
 
