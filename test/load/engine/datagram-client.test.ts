@@ -201,6 +201,11 @@ test('segments that the kernel put together are told apart', { skip }, () => {
       assert.equal(inbound.receive(second), 1)
       assert.equal(inbound.segmentLength(0), 0)
       assert.deepEqual(read(inbound, 0), [1, 2, 3])
+      // And one with it again.
+      for (let slot = 0; slot < 3; slot++) write(outbound, slot, payload(slot, 20))
+      assert.equal(outbound.sendSegments(first, 3, 20), 3)
+      assert.equal(inbound.receive(second), 1)
+      assert.deepEqual([inbound.length(0), inbound.segmentLength(0)], [60, 20])
     })
   })
 })

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
+import { readdirSync } from 'node:fs'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
 import { SUPPORTED } from '../../../src/io/layouts.ts'
@@ -29,6 +30,22 @@ for (const [way, expected] of cases) {
     assert.match(stdout, expected)
   })
 }
+
+test('a run that fails gives its sockets back', { skip }, async () => {
+  // Without its octets a table fails when the first query is written: all sockets are open then.
+  const broken = { ...tableOf(numberedNames(20)), words: undefined as never }
+  const session = await LoadSession.start(broken, { workers: 2, cores: [] })
+  try {
+    const opened = (): number => readdirSync('/proc/self/fd').length
+    const before = opened()
+    for (let i = 0; i < 3; i++) {
+      await assert.rejects(session.run(loopbackSpec({ kind: 'open', rate: 1000 }, { sockets: 50 })), /undefined/)
+      assert.ok(opened() < before + 50, `${opened()} descriptors, ${before} before`)
+    }
+  } finally {
+    await session.close()
+  }
+})
 
 test('a run that cannot be prepared leaves nothing behind, and the next one is made', { skip }, async () => {
   const session = await LoadSession.start(tableOf(numberedNames(20)), { workers: 2, cores: [] })

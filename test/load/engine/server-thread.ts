@@ -30,6 +30,7 @@ const QR = 0x80
 const TC = 0x02
 const FORMERR = 1
 const DROPPED = 10
+const CASE_BIT = 0x20
 /** How long `hold` keeps a query. */
 const HOLD_MS = 3
 const LONG_LENGTH = 6000
@@ -47,7 +48,7 @@ const BEHAVIOURS = {
   twice: (query) => [answer(query), answer(query)],
   'wrong ID': (query) => [changed(answer(query), 0, (octet) => octet ^ 0x55)],
   'other name': (query) => [changed(answer(query), HEADER_LENGTH + 1, () => 0x21)],
-  'other type': (query) => [changed(answer(query), query.length - 3, (octet) => octet ^ 1)],
+  'other type': (query) => [changed(answer(query), query.length - 3, (octet) => octet ^ CASE_BIT)],
   'other name, then right': (query) => [changed(answer(query), HEADER_LENGTH + 1, () => 0x21), answer(query)],
   'cut question': (query) => [answer(query).subarray(0, query.length - 1)],
   short: (query) => [answer(query).subarray(0, HEADER_LENGTH - 1)],
@@ -83,7 +84,7 @@ function actOf(behaviour: Behaviour): Act {
 function answer(query: Buffer): Buffer {
   const message = Buffer.from(query)
   message[2] |= QR
-  message[3] |= RCODES[String.fromCharCode(query[HEADER_LENGTH + 1] | 0x20)] ?? 0
+  message[3] |= RCODES[String.fromCharCode(query[HEADER_LENGTH + 1] | CASE_BIT)] ?? 0
   return message
 }
 
@@ -94,7 +95,7 @@ function changed(message: Buffer, at: number, change: (octet: number) => number)
 
 /** Letters of the question alone. */
 function lower(message: Buffer): Uint8Array {
-  return message.map((octet, i) => (i > HEADER_LENGTH && octet >= 0x41 && octet <= 0x5a ? octet | 0x20 : octet))
+  return message.map((octet, i) => (i > HEADER_LENGTH && octet >= 0x41 && octet <= 0x5a ? octet | CASE_BIT : octet))
 }
 
 function withoutQuestion(query: Buffer, rcode: number): Buffer {

@@ -49,8 +49,8 @@ test('a run is cut into seconds from where it counts on', () => {
     [200, 2000, [[-1, 0.2], [0, 1], [1, 1]]], // biome-ignore format: one line a case
   ]
   for (const [warmupMs, durationMs, expected] of cases) {
-    // Clocks have fractions.
-    for (const startMs of [0, 5000, 1234.567891, 0.1 + 0.2, 987_654.321]) {
+    // Clocks have fractions, and the difference of two times is not always exact.
+    for (const startMs of [0, 5000, ...Array.from({ length: 30 }, (_, i) => 1234.567891 * i + 0.1)]) {
       const { tally, seconds } = begun(startMs, warmupMs, durationMs)
       for (let ms = 0; ms <= warmupMs + durationMs + 300; ms += 10) tally.turn(startMs + ms)
       tally.finish(startMs + warmupMs + durationMs + 300)
@@ -118,8 +118,8 @@ test('latency is from the intended time on, the raw one from the real one; what 
   const { tally, seconds } = begun(0, 0, 1000)
   tally.sent(100, 110, OCTETS)
   tally.answered(100, 110, 115, answer(), 0, 12)
-  tally.sent(200, 201, OCTETS)
-  tally.lost(200, 201, 500)
+  tally.sent(200, 250, OCTETS)
+  tally.lost(200, 250, 500)
   tally.finish(1000)
   const [{ latency, rawLatency }] = seconds
   const ends = (cells: Uint32Array): number[] =>
@@ -128,7 +128,7 @@ test('latency is from the intended time on, the raw one from the real one; what 
     found.forEach((ms, i) => {
       assert.ok(Math.abs(ms - expected[i]) <= expected[i] * 0.01, `${found}, not ${expected}`)
     })
-  near(ends(latency), [15, 501])
+  near(ends(latency), [15, 550])
   near(ends(rawLatency), [5, 500])
 })
 
