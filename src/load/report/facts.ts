@@ -64,12 +64,13 @@ export function scheduleText(schedule: Schedule): string {
 }
 
 /** Sockets, warm-up and time limit. */
-export function specText({ target, sockets, warmupMs, durationMs, timeoutMs, gso }: RunSpec): string {
+export function specText({ target, sockets, warmupMs, durationMs, timeoutMs, gso, sleeps }: RunSpec): string {
   const word = target.transport === 'udp' ? 'socket' : 'connection'
   const parts = [spanText(durationMs * 1000), `${countText(sockets)} ${sockets === 1 ? word : `${word}s`}`]
   if (warmupMs > 0) parts.push(`warm-up ${spanText(warmupMs * 1000)}`)
   parts.push(`lost after ${spanText(timeoutMs * 1000)}`)
   if (gso) parts.push('segmentation offload')
+  if (sleeps === true) parts.push('workers sleep')
   return parts.join(', ')
 }
 

@@ -150,11 +150,12 @@ const cases: [what: string, text: string, says: RegExp[], not: RegExp[]][] = [
         schedule: { kind: 'closed', outstanding: 512 },
         sockets: 1,
         gso: true,
+        sleeps: true,
       }),
     }),
     [
       /^tls:\/\/10\.96\.0\.10: 512 queries under way at any time \(closed loop\)$/m,
-      /^30 s, 1 connection, warm-up 2 s, lost after 2 s, segmentation offload$/m,
+      /^30 s, 1 connection, warm-up 2 s, lost after 2 s, segmentation offload, workers sleep$/m,
     ],
     [/over TLS/],
   ],
