@@ -1,0 +1,98 @@
+// What all parts of the measurement share: the engine on one core, the queries, and runs over loopback.
+
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { SIZES } from '../../src/load/queries/synthetic-cluster.ts'
+import { encodeQuery } from '../../src/load/queries/wire-query.ts'
+import { QueryTableBuilder } from '../../src/load/query-table.ts'
+import type { RunResult, RunSpec, Schedule } from '../../src/load/run.ts'
+import { LoadSession, type RunEvents } from '../../src/load/session.ts'
+import { drawQueries, type Query } from '../serve/queries.ts'
+import type { Options } from './options.ts'
+
+/** What a part works with. */
+export interface Bench {
+  readonly options: Options
+  /** Exists. */
+  readonly folder: string
+  readonly session: LoadSession
+  readonly queries: readonly Query[]
+  /** The same queries as dnsperf reads them. */
+  readonly queryFile: string
+  readonly signal: AbortSignal
+  /** Everything that was measured, for `--json`. */
+  readonly samples: object[]
+  /** Runs, and those of them in which others had the generator's core for a part of the time. */
+  runs: number
+  disturbed: number
+}
+
+/** The cluster whose names are asked. */
+export const SIZE = SIZES[0]
+const TABLE_COUNT = 16_384
+const WARM_MS = 300
+const LATE_MS = 1
+const TIMEOUT_MS = 1000
+/** A worker never sleeps: with less of its core, others had it. */
+const UNDISTURBED = 0.98
+
+/** Draws the queries and starts the engine. */
+export async function startBench(options: Options, folder: string, signal: AbortSignal): Promise<Bench> {
+  const queries = drawQueries(SIZE, 'positive', TABLE_COUNT, options.seed)
+  const builder = new QueryTableBuilder()
+  for (const { qname, qtype } of queries) builder.add(encodeQuery(qname, qtype))
+  const queryFile = join(folder, 'queries.txt')
+  writeFileSync(queryFile, queries.map(({ qname, qtype }) => `${qname} ${qtype}\n`).join(''))
+  const session = await LoadSession.start(builder.build(), { workers: 1, cores: [options.generatorCore] })
+  return { options, folder, session, queries, queryFile, signal, samples: [], runs: 0, disturbed: 0 }
+}
+
+/** What is different from run to run. */
+export interface Wanted {
+  readonly what: string
+  readonly round: number
+  readonly port: number
+  readonly schedule: Schedule
+  readonly seconds: number
+  readonly sockets?: number
+  readonly gso?: boolean
+  readonly pids?: readonly number[]
+  /** Called when counting begins. */
+  readonly begin?: () => void
+}
+
+/** Makes one run. @throws RunError */
+export async function run(bench: Bench, wanted: Wanted): Promise<RunResult> {
+  const { what, round, port, schedule, seconds, sockets = bench.options.sockets, gso = false, pids = [] } = wanted
+  const spec: RunSpec = {
+    target: {
+      label: `127.0.0.1:${port}`,
+      address: '127.0.0.1',
+      port,
+      transport: 'udp',
+      serverName: '',
+      path: '',
+      verifiesCertificate: true,
+    },
+    schedule,
+    sockets,
+    warmupMs: WARM_MS,
+    durationMs: seconds * 1000,
+    timeoutMs: TIMEOUT_MS,
+    lateMs: LATE_MS,
+    gso,
+    sampleEvery: 0,
+    passes: 0,
+  }
+  const events: RunEvents = {
+    second: ({ index }) => {
+      if (index === -1) wanted.begin?.()
+    },
+  }
+  const result = await bench.session.run(spec, events, pids, bench.signal)
+  const { latency, rawLatency, lateness, series, ...plain } = result
+  bench.samples.push({ what, round, ...plain })
+  bench.runs++
+  if (result.own.cpuShares[0] < UNDISTURBED) bench.disturbed++
+  return result
+}
