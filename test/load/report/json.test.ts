@@ -5,6 +5,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { createHistogram } from '../../../src/load/histogram.ts'
+import { secondLine } from '../../../src/load/live/json-lines.ts'
 import type { Report } from '../../../src/load/outcome.ts'
 import { reportJson } from '../../../src/load/report/json-report.ts'
 import { secondJson } from '../../../src/load/report/json-second.ts'
@@ -103,7 +104,7 @@ test('the document lists exactly the fields that come out', () => {
   assertFields([verification], section('Answers that were checked'), 'verification')
   assertFields(verification.answers as Fields[], section('A wrong answer'), 'wrong answer')
 
-  const line = secondJson(aRun(aSpec(SHORT), STEADY).series[0], 'one')
+  const line = JSON.parse(secondLine(aRun(aSpec(SHORT), STEADY).series[0], 'one', 1, new Date(0)))
   assertFields([line], [...second, ...section('Lines')], 'line')
 })
 
