@@ -125,11 +125,14 @@ async function askByHttps(target: Target, query: Uint8Array, timeoutMs: number):
     'content-type': MESSAGE_TYPE,
     accept: MESSAGE_TYPE,
   })
-  let status = 0
+  let refusal = ''
   const parts: Buffer[] = []
-  request.on('response', (headers) => (status = Number(headers[':status'])))
+  request.on('response', ({ ':status': status, 'content-type': type = 'none' }) => {
+    if (status !== 200) refusal = `HTTP ${status} at ${path}`
+    else if (!type.startsWith(MESSAGE_TYPE)) refusal = `what is at ${path} is no DNS (content type ${type})`
+  })
   request.on('data', (part: Buffer) => parts.push(part))
-  request.on('end', () => resolve(status === 200 ? verdict(Buffer.concat(parts)) : `HTTP ${status} at ${path}`))
+  request.on('end', () => resolve(refusal || verdict(Buffer.concat(parts))))
   request.on('error', (error) => resolve(causeText(error)))
   const message = query.slice()
   message[0] = message[1] = 0

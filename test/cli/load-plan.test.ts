@@ -1,15 +1,18 @@
 // The command line of `peregrine load`: what each flag asks for, and which make no sense, alone or together.
 
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
-import { type FlagName, Flags, usage } from '../../src/cli/flags.ts'
+import { type FlagName, Flags, UnknownFlagError, usage } from '../../src/cli/flags.ts'
 import { isLoadFlag, LOAD_FLAGS, LOAD_GROUPS } from '../../src/cli/load-flags.ts'
 import { type LoadPlan, loadPlan, SOCKETS_A_WORKER, writePlan } from '../../src/cli/load-plan.ts'
 import { loadUsage } from '../../src/cli/load-usage.ts'
 import { DEFAULT_MIX } from '../../src/load/queries/mix-options.ts'
 import { SOCKETS_MAX } from '../../src/load/udp-loop.ts'
 
+const ROOT = join(import.meta.dirname, '../..')
 const NOWHERE: NodeJS.ProcessEnv = {}
 
 /** @param text  words of a command line; `_` stands for a blank within one */
@@ -357,4 +360,35 @@ test('the help of all other commands names load, and none of its flags', () => {
   assert.match(text, /^ +peregrine load --server ADDR \[flags\] /m)
   for (const name of Object.keys(LOAD_FLAGS)) assert.doesNotMatch(text, new RegExp(`^  --${name} `, 'm'))
   for (const line of text.split('\n')) assert.ok(line.length <= 120, line)
+})
+
+/** Command lines in a document: indented or in backquotes, comments and redirections apart. */
+function commandsIn(path: string): string[] {
+  const text = readFileSync(join(ROOT, path), 'utf8')
+  const found = [...text.matchAll(/^ {4}bin\/peregrine load (.+)$|`(?:bin\/peregrine )?load (--[^`]+)`/gm)]
+  return found.map(([, line, inText]) =>
+    (line ?? inText)
+      .split(/ +[#>] ?/)[0]
+      .replace(/\s+/g, ' ')
+      .trim(),
+  )
+}
+
+test('the documents give command lines that are good, and flags that exist', () => {
+  const commands = [...commandsIn('docs/load.md'), ...commandsIn('README.md')]
+  assert.ok(commands.length >= 12, commands.join('\n'))
+  for (const command of commands) if (command !== '--help') assert.doesNotThrow(() => plan(command, ''), command)
+  const flags = readFileSync(join(ROOT, 'docs/load.md'), 'utf8').matchAll(/(?<![\w-])--([a-z0-9][\w-]*)/g)
+  const all = new Set([...flags].map(([, name]) => name))
+  assert.ok(all.size > 40)
+  for (const name of all) {
+    try {
+      Flags.parse([`--${name}=?`])
+    } catch (error) {
+      assert.ok(!(error instanceof UnknownFlagError), `--${name}`)
+    }
+  }
+  // And none is left out: of those that are not said elsewhere.
+  const untold = Object.keys(LOAD_FLAGS).filter((name) => !all.has(name))
+  assert.deepEqual(untold, [])
 })

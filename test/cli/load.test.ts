@@ -8,8 +8,10 @@ import { networkInterfaces, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { createServer as createTlsServer } from 'node:tls'
 import { type Ended, run } from '../life/run.ts'
 import { dnsQuery, ipv4, pcap, udp } from '../load/replay/capture-writer.ts'
+import { certificate, closeServers, httpsServer, listen, refused, streamListener } from '../load/stand-in-servers.ts'
 import { childEnvironment, freePort, PEREGRINE, type ServerProcess, startServer } from '../server/server-process.ts'
 
 const EXAMPLES = join(import.meta.dirname, '../../examples')
@@ -35,6 +37,7 @@ before(async () => {
 })
 
 after(async () => {
+  await closeServers()
   await server.stop()
   rmSync(folder, { recursive: true, force: true })
 })
@@ -116,6 +119,22 @@ test('over TCP', async () => {
   const report = await reported('--server tcp://@ --queries QUERIES --outstanding 32 --sockets 4')
   assert.ok(report.answered > 100)
   assert.ok(report.connections >= 4)
+})
+
+test('over TLS and HTTPS, certificates unchecked when that is asked for', async () => {
+  for (const [url, port] of [
+    ['tls://127.0.0.1:PORT', await listen(createTlsServer(certificate, streamListener(refused)))],
+    ['https://127.0.0.1:PORT/dns-query', await httpsServer(200, refused)],
+  ] as const) {
+    const args = `--server ${url.replace('PORT', String(port))} --queries QUERIES --outstanding 3 --sockets 3`
+    const report = await reported(`${args} --insecure`)
+    assert.ok(report.answered > 10)
+    assert.equal(report.answered, report.rcodes.REFUSED)
+    assert.equal(report.server.verifies_certificate, false)
+    const { code, stderr } = await load(`${args} --quiet`)
+    assert.equal(code, 2)
+    assert.match(stderr, /^peregrine: server \S+ over (?:TLS|HTTPS): its certificate is not good: .*\n$/)
+  }
 })
 
 test('the application in examples/, checked as npm start serves it', async () => {

@@ -1,26 +1,28 @@
 // Is there anybody: over every transport, a server that answers is found, and what is wrong with one that does not is said in a line.
 
 import assert from 'node:assert/strict'
-import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
-import { createSecureServer, type ServerHttp2Stream } from 'node:http2'
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
-import { join } from 'node:path'
+import { type AddressInfo, createServer } from 'node:net'
 import { after, test } from 'node:test'
 import { createServer as createTlsServer } from 'node:tls'
 import { LoadInputError } from '../../src/load/input-error.ts'
 import { type ProbeOptions, probe } from '../../src/load/probe.ts'
 import type { Target, Transport } from '../../src/load/run.ts'
+import {
+  certificate,
+  closeServers,
+  httpsServer,
+  listen,
+  refused,
+  streamListener,
+  udpServer,
+} from './stand-in-servers.ts'
 
-const TLS = join(import.meta.dirname, '../fixtures/tls')
-const certificate = { key: readFileSync(join(TLS, 'server-key.pem')), cert: readFileSync(join(TLS, 'server.pem')) }
 /** `a. A` and `b. A`. */
 const QUERIES = [97, 98].map((letter) => Uint8Array.of(0, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1, letter, 0, 0, 1, 0, 1))
 const FAST: ProbeOptions = { timeoutMs: 80 }
 
-const closing: (() => unknown)[] = []
-after(() => Promise.all(closing.map((close) => close())))
+after(closeServers)
 
 function target(transport: Transport, port: number, more: Partial<Target> = {}): Target {
   const label = `127.0.0.1:${port}`
@@ -34,68 +36,6 @@ function target(transport: Transport, port: number, more: Partial<Target> = {}):
     verifiesCertificate: false,
     ...more,
   }
-}
-
-/** A response to a query: REFUSED, with its question. */
-function refused(query: Uint8Array): Uint8Array {
-  const response = query.slice()
-  response[2] |= 0x80
-  response[3] = 5
-  return response
-}
-
-/** @param answer  null = no answer */
-async function udpServer(answer: (query: Uint8Array, n: number) => Uint8Array | null): Promise<number> {
-  const socket = createSocket('udp4')
-  let n = 0
-  socket.on('message', (query, { port, address }) => {
-    const response = answer(query, n++)
-    if (response !== null) socket.send(response, port, address)
-  })
-  socket.bind(0, '127.0.0.1')
-  await once(socket, 'listening')
-  closing.push(() => socket.close())
-  return socket.address().port
-}
-
-function streamListener(answer: (query: Uint8Array) => Uint8Array | null): (socket: Socket) => void {
-  return (socket) => {
-    socket.on('error', () => {})
-    socket.on('data', (octets: Buffer) => {
-      const response = answer(octets.subarray(2))
-      if (response === null) return void socket.end()
-      socket.write(Uint8Array.of(response.length >> 8, response.length))
-      // In two pieces, as streams may have it.
-      setTimeout(() => socket.write(response), 5)
-    })
-  }
-}
-
-async function listen(server: Server): Promise<number> {
-  const sockets = new Set<Socket>()
-  server.on('connection', (socket: Socket) => sockets.add(socket.on('error', () => {})))
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  closing.push(() => {
-    server.close()
-    for (const socket of sockets) socket.destroy()
-  })
-  return (server.address() as AddressInfo).port
-}
-
-async function httpsServer(status: number, answer: (query: Uint8Array) => Uint8Array): Promise<number> {
-  const server = createSecureServer(certificate)
-  server.on('stream', (stream: ServerHttp2Stream, headers) => {
-    const parts: Buffer[] = []
-    stream.on('error', () => {})
-    stream.on('data', (part: Buffer) => parts.push(part))
-    stream.on('end', () => {
-      const isGood = headers[':path'] === '/dns-query' && headers['content-type'] === 'application/dns-message'
-      stream.respond({ ':status': isGood ? status : 400 })
-      stream.end(answer(Buffer.concat(parts)))
-    })
-  })
-  return await listen(server as unknown as Server)
 }
 
 /** A port that nobody has. */
@@ -167,8 +107,9 @@ test('what is no response is none', async () => {
     ),
   )
   await fails(target('tls', echo), 'what comes back is no DNS response')
-  const text = await httpsServer(200, () => Buffer.from('<html>'))
-  await fails(target('https', text), 'what comes back is no DNS response')
+  await fails(target('https', await httpsServer(200, (query) => query)), 'what comes back is no DNS response')
+  const text = await httpsServer(200, () => Buffer.from('<html>'), 'text/html')
+  await fails(target('https', text), 'what is at /dns-query is no DNS (content type text/html)')
 })
 
 test('what is wrong with a stream', async () => {
