@@ -47,8 +47,8 @@ export class RecordModel implements Truth {
   readonly #answerer: Answerer
   readonly #packet = new Uint8Array(MESSAGE_LENGTH_MAX)
   /** Wire forms, an octet a character. */
-  readonly #zones: ReadonlySet<string>
-  readonly #fallthrough: ReadonlySet<string>
+  readonly #zones: readonly string[]
+  readonly #fallthrough: readonly string[]
   readonly #options: RecordModelOptions
   /** When the reading began that the index is from. */
   #readMs = performance.now()
@@ -61,8 +61,8 @@ export class RecordModel implements Truth {
     const all = [...zones, ...reverseZones]
     this.name = options.name
     this.rules = { limitsTtls: true, covers: coverageOf(all) }
-    this.#zones = new Set(all.map(wireText))
-    this.#fallthrough = new Set((options.fallthrough ?? reverseZones).map(wireText))
+    this.#zones = wireZones(all)
+    this.#fallthrough = wireZones(options.fallthrough ?? reverseZones)
     this.#options = options
     const engine = createEngine(config, 1)
     this.#index = engine.index
@@ -114,6 +114,8 @@ export class RecordModel implements Truth {
   }
 }
 
+const folded = Buffer.alloc(MESSAGE_LENGTH_MAX)
+
 /** Null for what the model has no answer to: no plain query of class IN, or a transfer. */
 function questionOf(query: Uint8Array): Question | null {
   if (query.length < HEADER_LENGTH || (query[2] & KIND_MASK) !== 0 || query[4] !== 0 || query[5] !== 1) return null
@@ -126,8 +128,8 @@ function questionOf(query: Uint8Array): Question | null {
   if (end + 4 > query.length) return null
   const type = query[end] * 256 + query[end + 1]
   if (query[end + 2] !== 0 || query[end + 3] !== CLASSES.IN || type === TYPES.AXFR || type === TYPES.IXFR) return null
-  const folded = query.slice(HEADER_LENGTH, end).map((octet) => FOLD[octet])
-  return { name: Buffer.from(folded).toString('latin1'), type }
+  for (let i = HEADER_LENGTH; i < end; i++) folded[i] = FOLD[query[i]]
+  return { name: folded.toString('latin1', HEADER_LENGTH, end), type }
 }
 
 /** NS of a zone, and all of `ns.dns.ZONE`. */
@@ -135,13 +137,21 @@ function isOwnAddress({ name, type }: Question, zone: string): boolean {
   return name === zone ? type === TYPES.NS : name === `\x02ns\x03dns${zone}`
 }
 
-/** The closest of the zones that a name is in. Names in wire form, an octet a character. */
-function zoneAbove(name: string, zones: ReadonlySet<string>): string | null {
-  for (let at = 0; at < name.length; at += name.charCodeAt(at) + 1) {
-    const end = name.slice(at)
-    if (zones.has(end)) return end
+/** The first of the zones that a name is in. Names in wire form, an octet a character. */
+function zoneAbove(name: string, zones: readonly string[]): string | null {
+  for (const zone of zones) {
+    if (!name.endsWith(zone)) continue
+    const end = name.length - zone.length
+    let at = 0
+    while (at < end) at += name.charCodeAt(at) + 1
+    if (at === end) return zone
   }
   return null
+}
+
+/** Wire forms, the closest to a name before those above. */
+function wireZones(zones: readonly string[]): readonly string[] {
+  return zones.map(wireText).sort((one, other) => other.length - one.length)
 }
 
 function wireText(zone: string): string {
@@ -150,7 +160,7 @@ function wireText(zone: string): string {
 
 /** Whether a name in presentation format, lower case, is in one of the zones. */
 function coverageOf(zones: readonly string[]): (owner: string) => boolean {
-  const wires = new Set(zones.map(wireText))
+  const wires = wireZones(zones)
   let last = ''
   let isCovered = false
   return (owner) => {

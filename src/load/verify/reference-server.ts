@@ -8,6 +8,7 @@ import { NoTruthError, type Truth } from './truth.ts'
 
 /** Octets of answers that are kept, with their questions; the oldest go first, and are asked again when they are needed. */
 const KEPT_OCTETS_MAX = 64 * 2 ** 20
+const LEFT_SHARE = 0.9
 /** What an entry takes beside its octets, roughly. */
 const ENTRY_OCTETS = 200
 /** `. NS`: any answer will do. */
@@ -79,14 +80,19 @@ export class ReferenceServer implements Truth {
     const asked = this.#client.ask(query).then((answer) => {
       this.#kept.set(key, answer)
       this.#keptOctets += octetsOf(key, answer)
-      for (const oldest of this.#kept.keys()) {
-        if (this.#keptOctets <= KEPT_OCTETS_MAX) break
-        this.#forget(oldest)
-      }
+      if (this.#keptOctets > KEPT_OCTETS_MAX) this.#forgetOldest()
       return answer
     })
     this.#kept.set(key, asked)
     return asked
+  }
+
+  /** Many at once: each look for the oldest goes through all that were forgotten before it. */
+  #forgetOldest(): void {
+    for (const oldest of this.#kept.keys()) {
+      if (this.#keptOctets <= KEPT_OCTETS_MAX * LEFT_SHARE) break
+      this.#forget(oldest)
+    }
   }
 
   #forget(key: string): void {

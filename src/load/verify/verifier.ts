@@ -42,6 +42,7 @@ const BACKLOG_MAX = 20_000
 const TURN_MS = 10
 const SAMPLES_PER_CLOCK = 32
 const KEPT_OCTETS_MAX = 64 * 2 ** 20
+const LEFT_SHARE = 0.9
 /** What an entry takes beside the octets of its key and its answer, roughly. */
 const ENTRY_OCTETS = 2000
 /** Different answers to a question that are known by their octets: rotations, TTLs. Others are read again. */
@@ -293,10 +294,7 @@ export class Verifier {
     this.#forget(key)
     this.#entries.set(key, entry)
     this.#keptOctets += octets
-    for (const oldest of this.#entries.keys()) {
-      if (this.#keptOctets <= KEPT_OCTETS_MAX || oldest === key) break
-      this.#forget(oldest)
-    }
+    if (this.#keptOctets > KEPT_OCTETS_MAX) this.#forgetOldest(key)
     return entry
   }
 
@@ -316,6 +314,14 @@ export class Verifier {
     if (entry === undefined) return
     this.#entries.delete(key)
     if (!(entry instanceof Promise)) this.#keptOctets -= entry.octets
+  }
+
+  /** Many at once: each look for the oldest goes through all that were forgotten before it. */
+  #forgetOldest(newest: string): void {
+    for (const oldest of this.#entries.keys()) {
+      if (this.#keptOctets <= KEPT_OCTETS_MAX * LEFT_SHARE || oldest === newest) break
+      this.#forget(oldest)
+    }
   }
 
   #forgetAll(): void {
