@@ -30,6 +30,8 @@ const EXPIRY_EVERY_MS = 1
 const SPIN_MS = 2
 /** The longest sleep: somebody may want the run to end. */
 const SLEEP_MAX_MS = 20
+/** With answers awaited, if it is to sleep at all (RunSpec.sleeps): one that comes ends it. */
+const SLEEP_AWAITED_MS = 1
 /** Sleep when there is nothing to send to, or all that is left is to count what was lost. */
 const NAP_MS = 4
 /** What is due at the very end is not in time any more. */
@@ -56,9 +58,11 @@ export class StreamLoop implements SlotListener {
   /** Of the queries that are about to be sent; a pair may make it one more. */
   readonly #batchQueries = new Uint32Array(BATCH + 1)
   readonly #batchIntended = new Float64Array(BATCH + 1)
-  /** Share of each connection in what is under way; of an open loop 0. */
+  /** Queries under way in a closed loop; of an open one 0. */
+  readonly #outstanding: number
+  /** What of it each connection has: of those that are open, even shares. */
   readonly #limits: Int32Array
-  /** Queries that are sent in all. */
+  /** Queries until the table has been sent as often as it is to be. */
   readonly #queriesMax: number
   #times: RunTimes = { startMs: 0, fromMs: 0, toMs: 0 }
   #nextSlot = 0
@@ -76,6 +80,7 @@ export class StreamLoop implements SlotListener {
   #roundMs = 0
   #roundReceived = 0
   #isFullSaid = false
+  #sleep: NodeJS.Timeout | null = null
   #isClosed = false
   #ended = Promise.withResolvers<number>()
 
@@ -97,11 +102,13 @@ export class StreamLoop implements SlotListener {
     this.#parts = parts
     const { spec, table, cursor, worker, workers } = parts
     const { schedule } = spec
-    const outstanding = schedule.kind === 'closed' ? shareOf(schedule.outstanding, worker, workers) : 0
+    const isClosed = schedule.kind === 'closed'
+    this.#outstanding = isClosed ? shareOf(schedule.outstanding, worker, workers) : 0
     const share = shareOf(spec.sockets, worker, workers)
-    const count = Math.max(1, schedule.kind === 'closed' ? Math.min(share, outstanding) : share)
-    this.#limits = Int32Array.from({ length: count }, (_, slot) => shareOf(outstanding, slot, count))
-    this.#flights = new Flights(count, placesFor(spec, this.#limits, count * workers), () => randomInt(65_536))
+    const count = Math.max(1, isClosed ? Math.min(share, this.#outstanding) : share)
+    this.#limits = new Int32Array(count)
+    const places = Math.max(placesFor(spec, count * workers), Math.floor(PLACES / count))
+    this.#flights = new Flights(count, places, () => randomInt(65_536))
     this.#orphans = new Orphans(count)
     this.#match = new QuestionMatch(table)
     this.#queriesMax = spec.passes > 0 ? spec.passes * cursor.perPass : Number.POSITIVE_INFINITY
@@ -130,6 +137,7 @@ export class StreamLoop implements SlotListener {
 
   opened(): void {
     this.#parts.tally.connected()
+    this.#share()
   }
 
   refused(what: string): void {
@@ -138,6 +146,7 @@ export class StreamLoop implements SlotListener {
 
   ended(slot: number, error: ConnectionError | null, isSilent: boolean): void {
     const { tally } = this.#parts
+    this.#share()
     const flights = this.#flights
     if (error !== null) tally.failed(error.code)
     else if (isSilent && flights.pending[slot] > 0) tally.failed('connection closed with queries under way')
@@ -155,6 +164,7 @@ export class StreamLoop implements SlotListener {
     const now = clock()
     if (now >= tally.endsMs) tally.turn(now)
     this.received++
+    if (this.#sleep !== null) this.#wake()
     if (length < HEADER_LENGTH || (bytes[at + 2] & QR) === 0) {
       tally.malformed()
       return
@@ -179,6 +189,7 @@ export class StreamLoop implements SlotListener {
 
   /** Once through everything that there is to do; then again, as soon as there may be something. */
   readonly #round = (): void => {
+    this.#sleep = null
     if (this.#isClosed) return
     try {
       const now = clock()
@@ -224,10 +235,10 @@ export class StreamLoop implements SlotListener {
     const { pace, control, cursor, spec } = this.#parts
     const { toMs } = this.#times
     if (cursor.taken >= this.#queriesMax || Atomics.load(control, CONTROL_STOP) !== 0) return true
-    if (pace === null) return now >= toMs
+    if (now < toMs || pace === null) return now >= toMs
+    if (this.#made >= this.#dueBy(pace, now)) return true
     // What is due in the last moment may still leave, and what had to wait for a connection.
-    if (now < toMs + spec.lateMs) return false
-    return this.#dueBy(pace, now) <= this.#made || this.#intendedMs(pace) > this.#blockedMs
+    return now >= toMs + spec.lateMs && this.#intendedMs(pace) > this.#blockedMs
   }
 
   #stopSending(now: number): void {
@@ -244,25 +255,39 @@ export class StreamLoop implements SlotListener {
     this.#loseWaiting(pace, due, now - this.#parts.spec.timeoutMs)
     const { count } = this.#slots
     for (let tried = 0; tried < count; tried++) {
-      const wanted = Math.min(due - this.#made, this.#queriesMax - this.#parts.cursor.taken)
-      if (wanted <= 0) return
+      if (this.#made >= due) return
       const slot = this.#nextSlot
       this.#nextSlot = slot + 1 < count ? slot + 1 : 0
-      this.#made += this.#send(slot, wanted, pace)
+      this.#made += this.#send(slot, due - this.#made, pace)
     }
     for (let slot = 0; slot < count; slot++) if (this.#room(slot) > 0) return
     if (this.#made < due) this.#blockedMs = clock()
   }
 
-  /** Of a closed loop: sends what there is room for on each connection. */
+  /** Of a closed loop: sends what there is room for. */
   #refill(): void {
     const { cursor } = this.#parts
     const { pending } = this.#flights
-    for (let slot = 0; slot < this.#slots.count; slot++) {
-      const wanted = this.#limits[slot] - pending[slot] - this.#orphans.count(slot)
+    const { count } = this.#slots
+    const first = this.#nextSlot
+    this.#nextSlot = first + 1 < count ? first + 1 : 0
+    for (let i = 0; i < count; i++) {
+      const slot = (first + i) % count
+      const wanted = Math.min(this.#limits[slot] - pending[slot], this.#outstanding - this.#underWay)
       if (wanted <= 0) continue
       if (this.#slots.room(slot) < wanted) this.#sayFull(slot)
       this.#send(slot, Math.min(wanted, this.#queriesMax - cursor.taken), null)
+    }
+  }
+
+  /** Shares out what a closed loop has under way. */
+  #share(): void {
+    const { count } = this.#slots
+    let open = 0
+    for (let slot = 0; slot < count; slot++) if (this.#slots.isOpen(slot)) open++
+    let rank = 0
+    for (let slot = 0; slot < count; slot++) {
+      this.#limits[slot] = this.#slots.isOpen(slot) ? shareOf(this.#outstanding, rank++, open) : 0
     }
   }
 
@@ -321,7 +346,7 @@ export class StreamLoop implements SlotListener {
   /** Gives up queries that wait for a connection, of those until number `due`, and were to be sent before that time. */
   #loseWaiting(pace: Pace, due: number, beforeMs: number): void {
     const { tally, spec, cursor } = this.#parts
-    for (; this.#made < due && cursor.taken < this.#queriesMax; this.#made++) {
+    for (; this.#made < due; this.#made++) {
       const intended = this.#intendedMs(pace)
       if (intended >= beforeMs || intended > this.#blockedMs) return
       tally.sent(intended, intended, 0)
@@ -351,9 +376,16 @@ export class StreamLoop implements SlotListener {
 
   /** Comes back at once while answers are awaited or something is due; else sleeps a little. */
   #wait(): void {
-    const sleepMs = this.#flights.underWay > 0 ? 0 : this.#nothingUntilMs - clock()
-    if (sleepMs < SPIN_MS) setImmediate(this.#round)
-    else setTimeout(this.#round, Math.min(SLEEP_MAX_MS, sleepMs - SPIN_MS / 2))
+    const isAwaited = this.#flights.underWay > 0
+    const sleepMs = isAwaited ? SLEEP_AWAITED_MS : this.#nothingUntilMs - clock() - SPIN_MS / 2
+    if ((isAwaited && this.#parts.spec.sleeps !== true) || sleepMs < SPIN_MS / 2) setImmediate(this.#round)
+    else this.#sleep = setTimeout(this.#round, Math.min(SLEEP_MAX_MS, sleepMs))
+  }
+
+  #wake(): void {
+    clearTimeout(this.#sleep ?? undefined)
+    this.#sleep = null
+    setImmediate(this.#round)
   }
 
   /** Until when there is nothing to send; unless something is awaited, a sleep does no harm until then. */
@@ -369,9 +401,9 @@ export class StreamLoop implements SlotListener {
     return this.#flights.underWay + this.#orphans.total
   }
 
-  /** Queries that are to be sent by that time, as far as it counts. */
+  /** Queries that are to be sent by that time, if there are so many. */
   #dueBy(pace: Pace, ms: number): number {
-    return pace.dueBy(Math.min(ms, this.#untilMs) - this.#times.startMs)
+    return Math.min(pace.dueBy(Math.min(ms, this.#untilMs) - this.#times.startMs), this.#queriesMax)
   }
 
   /** When the next query is to be sent. */
@@ -380,12 +412,11 @@ export class StreamLoop implements SlotListener {
   }
 }
 
-/** Places for queries that a server leaves without an answer until they are given up, twice over. */
-function placesFor({ schedule, timeoutMs }: RunSpec, limits: Int32Array, connections: number): number {
+/** Places on each connection for queries that a server leaves without an answer until they are given up, twice over. */
+function placesFor({ schedule, timeoutMs }: RunSpec, connections: number): number {
   const rate =
     schedule.kind === 'open' ? schedule.rate : schedule.kind === 'ramp' ? Math.max(schedule.from, schedule.to) : 0
-  const wanted = Math.ceil(((rate * timeoutMs) / 1000 / connections) * 2) + 4 * BATCH
-  return Math.max(wanted, 2 * Math.max(...limits) + BATCH, Math.floor(PLACES / limits.length))
+  return Math.ceil(((rate * timeoutMs) / 1000 / connections) * 2) + 4 * BATCH
 }
 
 function openerOf({ spec: { target }, table }: LoopParts): Opener {

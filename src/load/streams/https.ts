@@ -51,6 +51,7 @@ class Exchange {
 }
 
 class HttpsConnection implements Connection {
+  readonly #socket: TLSSocket
   readonly #session: ClientHttp2Session
   readonly #headers: readonly string[]
   readonly #octets: QueryOctets
@@ -73,6 +74,7 @@ class HttpsConnection implements Connection {
     octets: QueryOctets,
     owner: ConnectionOwner,
   ) {
+    this.#socket = socket
     this.#headers = headers
     this.#octets = octets
     this.#owner = owner
@@ -118,6 +120,7 @@ class HttpsConnection implements Connection {
       this.#exchanges.delete(exchange)
       exchange.stream.close(constants.NGHTTP2_CANCEL)
     }
+    this.#hangUp()
   }
 
   close(): void {
@@ -125,6 +128,8 @@ class HttpsConnection implements Connection {
     this.#isEnded = true
     this.#exchanges.clear()
     this.#session.destroy()
+    // A session that has ended in order would wait for the server to close.
+    this.#socket.destroy()
   }
 
   #request(message: Buffer, id: number, nowMs: number): void {
@@ -155,6 +160,7 @@ class HttpsConnection implements Connection {
     else if (message === null) this.#owner.refused('answer without a message')
     else if (message.length >= 2 && message.readUInt16BE(0) !== 0) this.#owner.refused('answer with an ID other than 0')
     else this.#owner.message(id, message, 0, message.length)
+    this.#hangUp()
   }
 
   /** It was closed without being answered. If the whole connection is gone, that is said once. */
@@ -162,6 +168,7 @@ class HttpsConnection implements Connection {
     if (this.#session.destroyed || !this.#exchanges.delete(exchange)) return
     const { refusal, stream } = exchange
     this.#owner.refused(refusal || `request reset: ${errorName(stream.rstCode)}`)
+    this.#hangUp()
   }
 
   #end(error: ConnectionError | null): void {
@@ -169,6 +176,12 @@ class HttpsConnection implements Connection {
     this.#isEnded = true
     this.#hasFailed = error !== null
     this.#owner.ended(error, false)
+    this.#hangUp()
+  }
+
+  /** Closes a connection that takes no queries any more, when all answers are there. */
+  #hangUp(): void {
+    if (this.#isEnded && this.#exchanges.size === 0) setImmediate(() => this.#socket.destroy())
   }
 }
 
