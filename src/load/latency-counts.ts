@@ -45,6 +45,33 @@ export function addCells(cells: Uint32Array, histogram: Histogram = createHistog
   return histogram
 }
 
+/** Counts that are kept: only of cells that have any. */
+export class SparseCells {
+  readonly #cells: Uint32Array
+  readonly #counts: Uint32Array
+
+  constructor(cells: Uint32Array) {
+    const used = cells.reduce((used, count) => (count > 0 ? used + 1 : used), 0)
+    this.#cells = new Uint32Array(used)
+    this.#counts = new Uint32Array(used)
+    let next = 0
+    for (let cell = 0; cell < cells.length; cell++) {
+      if (cells[cell] === 0) continue
+      this.#cells[next] = cell
+      this.#counts[next++] = cells[cell]
+    }
+  }
+
+  /** A new one each time. */
+  get histogram(): Histogram {
+    const histogram = createHistogram()
+    this.#cells.forEach((cell, i) => {
+      histogram.recordValueWithCount(nanosecondsOf(cell), this.#counts[i])
+    })
+    return histogram
+  }
+}
+
 function units(ms: number): number {
   // Written so that NaN counts as 0.
   const value = ms > 0 ? Math.floor(ms * UNITS_PER_MS) : 0

@@ -1,7 +1,7 @@
 // Adds up what the workers count: seconds as they come, and the result of a run at its end.
 
 import { createHistogram, type Histogram } from './histogram.ts'
-import { addCells } from './latency-counts.ts'
+import { addCells, LATENCY_CELLS, SparseCells } from './latency-counts.ts'
 import { type Counts, RCODES, type RunResult, type RunSpec, type Second } from './run.ts'
 import { offeredRate } from './schedule.ts'
 import { COUNTERS, type WorkerSecond } from './tally.ts'
@@ -42,7 +42,8 @@ class CountSum {
 /** A second that not all workers have told yet. */
 interface OpenSecond {
   readonly sum: CountSum
-  readonly latency: Histogram
+  /** Cells. */
+  readonly latency: Uint32Array
   workers: number
   seconds: number
 }
@@ -68,14 +69,20 @@ export class RunSum {
   /** Takes a second of one worker. */
   add(part: WorkerSecond): void {
     const { index } = part
-    const open = this.#open.get(index) ?? { sum: new CountSum(), latency: createHistogram(), workers: 0, seconds: 0 }
+    const open = this.#open.get(index) ?? {
+      sum: new CountSum(),
+      latency: new Uint32Array(LATENCY_CELLS),
+      workers: 0,
+      seconds: 0,
+    }
     this.#open.set(index, open)
     open.sum.add(part)
     open.workers++
     open.seconds = Math.max(open.seconds, part.seconds)
-    addCells(part.latency, open.latency)
+    for (let cell = 0; cell < LATENCY_CELLS; cell++) open.latency[cell] += part.latency[cell]
     if (index >= 0) {
       this.#total.add(part)
+      addCells(part.latency, this.#latency)
       addCells(part.rawLatency, this.#rawLatency)
       addCells(part.lateness, this.#lateness)
     }
@@ -114,18 +121,19 @@ export class RunSum {
     const { schedule, warmupMs, durationMs } = this.#spec
     const counts = sum.counts
     const fromMs = warmupMs + index * 1000
+    const cells = new SparseCells(latency)
     const offered = offeredRate(schedule, warmupMs, durationMs, fromMs, fromMs + seconds * 1000)
     const second: Second = {
       ...counts,
       index,
       seconds,
       offered: Number.isNaN(offered) ? (seconds > 0 ? counts.sent / seconds : 0) : offered,
-      latency,
+      // Runs may take hours: what is kept is what was counted, not a histogram with room for everything.
+      get latency(): Histogram {
+        return cells.histogram
+      },
     }
-    if (index >= 0) {
-      this.#series.push(second)
-      if (latency.totalCount > 0) this.#latency.add(latency)
-    }
+    if (index >= 0) this.#series.push(second)
     this.#onSecond(second)
   }
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { createHistogram, LATENCY_MAX_NS, mergeHistograms, percentileMicros } from '../../src/load/histogram.ts'
-import { addCells, LATENCY_CELLS, LatencyCounts } from '../../src/load/latency-counts.ts'
+import { addCells, LATENCY_CELLS, LatencyCounts, SparseCells } from '../../src/load/latency-counts.ts'
 
 const MICROSECOND = 1e-3
 const PERCENTS = [0, 1, 25, 50, 75, 90, 99, 99.9, 100]
@@ -60,4 +60,17 @@ test('merged histograms have all that their parts have', () => {
   assert.ok(Math.abs(percentileMicros(merged, 50) - 2000) < 4)
   assert.equal(mergeHistograms([]).totalCount, 0)
   assert.equal(percentileMicros(mergeHistograms([]), 99), 0)
+})
+
+test('kept counts are the same counts', () => {
+  fc.assert(
+    fc.property(fc.array(anyMs, { maxLength: 100 }), (times) => {
+      const counts = new LatencyCounts()
+      for (const ms of times) counts.addMany(ms, 3)
+      const kept = new SparseCells(counts.cells).histogram
+      const all = addCells(counts.cells)
+      assert.equal(kept.totalCount, times.length * 3)
+      for (const percent of PERCENTS) assert.equal(percentileMicros(kept, percent), percentileMicros(all, percent))
+    }),
+  )
 })
