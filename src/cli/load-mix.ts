@@ -62,7 +62,8 @@ function sharesFromFlags(flags: Flags): Partial<MixOptions> {
   let sum = 0
   for (const [name, option] of SHARES) {
     shares[option] = flags.has(name) ? shareOf(name, flags.text(name, '')) : (DEFAULT_MIX[option] as number)
-    sum += shares[option]
+    // Single A queries are some of all these, not one more kind.
+    if (option !== 'singleAShare') sum += shares[option]
   }
   if (sum > 1 + Number.EPSILON * SHARES.length) {
     const texts = SHARES.map(([name, option]) => `--${name} ${shares[option]}`)

@@ -1,15 +1,12 @@
 // `peregrine load`: from a command line to a report. What is asked for: load-plan.ts.
 
 import { lookup } from 'node:dns/promises'
-import { accessSync, constants, readFileSync, statSync, writeFileSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { readFileSync } from 'node:fs'
 import { findCapacity } from '../load/capacity.ts'
 import { compareServers } from '../load/comparison.ts'
 import { LoadInputError } from '../load/input-error.ts'
-import { type LineWriter, openLines } from '../load/live/json-lines.ts'
-import { type Live, silentLive } from '../load/live/live.ts'
-import { plainLive } from '../load/live/plain-lines.ts'
-import { canDraw, isUnicode, TerminalLive } from '../load/live/terminal.ts'
+import type { LineWriter } from '../load/live/json-lines.ts'
+import type { Live } from '../load/live/live.ts'
 import { machineFacts } from '../load/machine.ts'
 import type { Outcome, Report, Trial } from '../load/outcome.ts'
 import { probe } from '../load/probe.ts'
@@ -26,10 +23,11 @@ import { FlagError, type Flags } from './flags.ts'
 import { LoadCluster } from './load-cluster.ts'
 import { Interrupts } from './load-interrupt.ts'
 import { LoadMetrics } from './load-metrics.ts'
+import { LoadOutput, type OutputStreams } from './load-output.ts'
 import { type LoadPlan, loadPlan, type WritePlan, writePlan } from './load-plan.ts'
 import { type LoadQueries, loadQueries } from './load-queries.ts'
 import { loadUsage } from './load-usage.ts'
-import { brokenBounds, complaints } from './load-verdict.ts'
+import { brokenBounds } from './load-verdict.ts'
 import { modelTruth, Verifiers } from './load-verify.ts'
 import { type Course, UNTIL_DONE_MS, WatchedRunner, type Watchers } from './load-watch.ts'
 
@@ -39,23 +37,13 @@ export interface Engine extends Runner {
 }
 
 /** What a test may put in the place of the real thing. */
-export interface LoadParts {
+export interface LoadParts extends OutputStreams {
   readonly start: (table: QueryTable, options: SessionOptions) => Promise<Engine>
-  readonly stdout: Output
-  readonly stderr: Output
-  readonly env: NodeJS.ProcessEnv
   /** Ends the process at once. */
   readonly quit: (code: number) => void
 }
 
-/** Standard output, or the like of it. */
-export interface Output {
-  readonly isTTY?: boolean
-  readonly columns?: number
-  readonly rows?: number
-  write(text: string): unknown
-}
-
+const FAILED = 1
 const WRONG_INPUT = 2
 /** A query sent this much after it was to be sent is late. */
 const LATE_MS = 1
@@ -122,21 +110,27 @@ async function startEngine(table: QueryTable, options: SessionOptions): Promise<
 class Command {
   readonly #plan: LoadPlan
   readonly #parts: LoadParts
-  readonly #live: Live
+  readonly #output: LoadOutput
   readonly #cluster: LoadCluster
   readonly #interrupts: Interrupts
 
   constructor(plan: LoadPlan, parts: LoadParts) {
     this.#plan = plan
     this.#parts = parts
-    this.#live = liveFor(plan, parts)
+    const quit = (code: number): void => {
+      this.#live.close()
+      parts.quit(code)
+    }
+    // Who reads the first line and leaves wants no more: not even to be told of it.
+    this.#output = new LoadOutput(plan.output, parts, () => quit(FAILED))
+    this.#interrupts = new Interrupts(quit)
     const { queries } = plan
     const madeUp = queries.kind === 'synthetic' ? queries.size : null
     this.#cluster = new LoadCluster(plan.model, madeUp, plan.isExample, (line) => this.#live.say(line))
-    this.#interrupts = new Interrupts((code) => {
-      this.#live.close()
-      parts.quit(code)
-    })
+  }
+
+  get #live(): Live {
+    return this.#output.live
   }
 
   async run(): Promise<number> {
@@ -144,20 +138,19 @@ class Command {
     let lines: LineWriter | null = null
     let metrics: LoadMetrics | null = null
     try {
-      checkWritable(output.html)
       const targets = await this.#targets()
       const queries = await loadQueries(this.#plan, this.#cluster)
       if (!output.quiet) for (const remark of queries.remarks) this.#live.say(remark)
       await this.#probeAll(targets, queries.table)
       const pids = this.#plan.pids.map(serverProcesses)
       const truth = await this.#truth(queries.table)
-      lines = this.#lines()
+      lines = this.#output.lines()
       metrics = await this.#metrics(targets)
       const verifiers = truth === null ? null : new Verifiers(queries.table, targets, truth, this.#plan.isStrict)
       const watchers = { live: this.#live, lines, metrics, verifiers }
       const report = await this.#load(targets, queries, pids, watchers)
       this.#live.close()
-      return this.#tell(report)
+      return await this.#output.tell(report)
     } finally {
       this.#live.close()
       this.#interrupts.close()
@@ -196,13 +189,6 @@ class Command {
     if (truth === null) return null
     if (truth.kind === 'model') return await modelTruth(model, this.#cluster, (line) => this.#live.say(line))
     return await ReferenceServer.start(await this.#target(truth.server), {}, probes(table)[0])
-  }
-
-  #lines(): LineWriter | null {
-    const { jsonLines } = this.#plan.output
-    if (jsonLines === '') return null
-    if (jsonLines !== '-') return openLines(jsonLines)
-    return { write: (line) => void this.#parts.stdout.write(line), close() {} }
   }
 
   async #metrics(targets: readonly Target[]): Promise<LoadMetrics | null> {
@@ -310,42 +296,11 @@ class Command {
       clearTimeout(timer)
     }
   }
-
-  /** Prints and writes what was asked for. @returns the exit code */
-  async #tell(report: Report): Promise<number> {
-    const { stdout, stderr } = this.#parts
-    const { json, jsonLines, html } = this.#plan.output
-    if (html !== '') {
-      const { htmlReport } = await import('../load/report/html-report.ts')
-      writeFileSync(html, htmlReport(report))
-    }
-    const found = complaints(report)
-    if (json) {
-      const { reportJson } = await import('../load/report/json-report.ts')
-      stdout.write(`${JSON.stringify(reportJson(report), null, stdout.isTTY === true ? 2 : undefined)}\n`)
-      for (const complaint of found) stderr.write(`peregrine: ${complaint}\n`)
-    } else {
-      const { summaryText } = await import('../load/report/summary.ts')
-      // Lines of JSON are for programs: people read the other stream.
-      const output = jsonLines === '-' ? stderr : stdout
-      output.write(summaryText(report))
-    }
-    return found.length === 0 ? 0 : 1
-  }
 }
 
 function trialText({ rate, passed, validity }: Trial): string {
   const verdict = !validity.isValid ? 'it says nothing' : passed ? 'within bounds' : 'out of bounds'
   return `${countText(rate)} queries a second, ${verdict}`
-}
-
-function liveFor({ output }: LoadPlan, { stdout, stderr, env }: LoadParts): Live {
-  const write = (line: string): void => void stderr.write(line)
-  // Lines of JSON on the screen are all there is to see.
-  const isOnScreen = output.jsonLines === '-' && stdout.isTTY === true
-  if (output.quiet || isOnScreen) return silentLive(write)
-  if (stderr.isTTY !== true || !canDraw(env)) return plainLive(write)
-  return new TerminalLive(stderr, { isUnicode: isUnicode(env), clock: () => performance.now() })
 }
 
 /** All addresses; IPv4 first, for `localhost` is 127.0.0.1 to most servers. */
@@ -366,17 +321,6 @@ function untilDone(schedule: RunSpec['schedule'], table: QueryTable, passes: num
   if (schedule.kind === 'open') lengthMs = (queries * 1000) / schedule.rate
   else if (schedule.kind === 'replay' && last !== undefined) lengthMs = (last * passes) / schedule.speed
   return Math.min(UNTIL_DONE_MS, Math.ceil(lengthMs) + SLACK_MS)
-}
-
-/** @throws LoadInputError if a report could not be written: better now than when there is one */
-function checkWritable(path: string): void {
-  if (path === '') return
-  try {
-    const isThere = statSync(path, { throwIfNoEntry: false }) !== undefined
-    accessSync(isThere ? path : dirname(path), constants.W_OK)
-  } catch (error) {
-    throw new LoadInputError(`flag --html: cannot write ${path}: ${(error as Error).message}`)
-  }
 }
 
 function addressText(host: string): string {

@@ -312,6 +312,26 @@ test('wrong input is one line, and exit code 2', async () => {
   await Promise.all(Array.from({ length: AT_ONCE }, checkNext))
 })
 
+test('a full disk costs what was to be on it, and nothing else', async () => {
+  const args = '--server @ --queries QUERIES --rate 500 --html /dev/full --json-lines /dev/full'
+  const { code, stdout, stderr } = await load(args, ...SHORT)
+  assert.equal(code, 1)
+  assert.match(stdout, /Latency/)
+  assert.match(stderr, /^peregrine: flag --json-lines: ENOSPC.*\nperegrine: flag --html: ENOSPC.*\n$/)
+})
+
+test('who leaves in the middle is not told of it', async () => {
+  const args = `load --server ${address} --queries ${QUERIES} --rate 500 --warmup 0 --quiet --json-lines -`
+  const command = `{ ${PEREGRINE} ${args}; echo $? >&2; } | head -n 1`
+  const { stdout, stderr } = spawnSync('sh', ['-c', command], {
+    cwd: folder,
+    env: childEnvironment(),
+    encoding: 'utf8',
+  })
+  assert.match(stdout, /^\{"time":.*\}\n$/)
+  assert.equal(stderr, '1\n')
+})
+
 test('flags of load are nobody else’s', async () => {
   const ended = await run(['serve', '--rate', '5'], { cwd: folder })
   assert.deepEqual([ended.code, ended.stderr.split('\n')[0]], [2, 'peregrine: flag --rate is for peregrine load'])
