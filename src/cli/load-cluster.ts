@@ -11,22 +11,24 @@ import type { ClusterObjects } from '../kube/objects.ts'
 import { LoadInputError } from '../load/input-error.ts'
 import { type ClusterSize, writeManifests } from '../load/queries/synthetic-cluster.ts'
 import { readLiveObjects } from './live-objects.ts'
+import type { LoadPlan } from './load-plan.ts'
 
 export class LoadCluster {
   readonly #config: ServerConfig
   readonly #madeUp: ClusterSize | null
   readonly #isExample: boolean
+  readonly #isQuiet: boolean
   readonly #complain: (line: string) => void
   #objects: Promise<ClusterObjects> | null = null
 
   /**
-   * @param madeUp    null: it is that of `config`
-   * @param complain  takes lines about what was left out, and about the connection
+   * @param complain  takes lines about what was left out, and about the connection; of that in quiet only when there is none
    */
-  constructor(config: ServerConfig, madeUp: ClusterSize | null, isExample: boolean, complain: (line: string) => void) {
-    this.#config = config
-    this.#madeUp = madeUp
-    this.#isExample = isExample
+  constructor(plan: Pick<LoadPlan, 'model' | 'queries' | 'isExample' | 'output'>, complain: (line: string) => void) {
+    this.#config = plan.model
+    this.#madeUp = plan.queries.kind === 'synthetic' ? plan.queries.size : null
+    this.#isExample = plan.isExample
+    this.#isQuiet = plan.output.quiet
     this.#complain = complain
   }
 
@@ -96,8 +98,14 @@ export class LoadCluster {
     return objects
   }
 
-  #live(feed: FeedConfig): Promise<ClusterObjects> {
-    return readLiveObjects(this.#config, feed, this.#complain)
+  async #live(feed: FeedConfig): Promise<ClusterObjects> {
+    const heard: string[] = []
+    try {
+      return await readLiveObjects(this.#config, feed, this.#isQuiet ? (line) => heard.push(line) : this.#complain)
+    } catch (error) {
+      for (const line of heard) this.#complain(line)
+      throw error
+    }
   }
 }
 

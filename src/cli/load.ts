@@ -124,9 +124,7 @@ class Command {
     // Who reads the first line and leaves wants no more: not even to be told of it.
     this.#output = new LoadOutput(plan.output, parts, () => quit(FAILED))
     this.#interrupts = new Interrupts(quit)
-    const { queries } = plan
-    const madeUp = queries.kind === 'synthetic' ? queries.size : null
-    this.#cluster = new LoadCluster(plan.model, madeUp, plan.isExample, (line) => this.#live.say(line))
+    this.#cluster = new LoadCluster(plan, (line) => this.#live.say(line))
   }
 
   get #live(): Live {

@@ -2,9 +2,9 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { configFromFlags } from '../../src/cli/flag-config.ts'
 import { Flags } from '../../src/cli/flags.ts'
 import { LoadCluster } from '../../src/cli/load-cluster.ts'
+import { loadPlan } from '../../src/cli/load-plan.ts'
 import { LoadInputError } from '../../src/load/input-error.ts'
 import { guardTarget, parseTarget, resolveTarget } from '../../src/load/target.ts'
 import { type Ended, run } from '../life/run.ts'
@@ -33,7 +33,7 @@ test('names and truth of a cluster', async (t) => {
     ['--verify 1', inside, /drawn from the cluster that this runs in, zone cluster\.local/],
   ] as const) {
     const { code, stdout, stderr } = await load(cluster, `${server} ${args} --verify ${SHORT}`, env)
-    assert.equal(code, 0, stderr + stdout)
+    assert.deepEqual([code, stderr], [0, ''], stdout)
     const { queries, verification, rcodes } = JSON.parse(stdout)
     assert.match(queries, label)
     assert.ok(verification.checked > 20 && rcodes.NOERROR > 0)
@@ -66,6 +66,7 @@ test('an API server that cannot be had', async (t) => {
     `--server 127.0.0.1:1 --kubeconfig ${kubeconfig} --startup_timeout 300ms`,
   )
   assert.equal(code, 1)
+  assert.match(stderr, /ECONNREFUSED|refused/)
   assert.match(stderr, /^peregrine: not listed within 300 ms \(--startup_timeout\): /m)
 })
 
@@ -77,8 +78,8 @@ test('addresses of Services and endpoints are the cluster’s, whatever their ra
     service('shop/cart', ['192.0.2.10', '2001:db8::a']),
     slice('shop/cart-1', 'cart', ['198.51.100.1']),
   )
-  const config = configFromFlags(Flags.parse(['--kubeconfig', cluster.kubeconfig, '--startup_timeout', '30s']), {})
-  const live = new LoadCluster(config, null, false, () => {})
+  const of = (...args: string[]) => loadPlan(Flags.parse(['--server', '127.0.0.1', ...args]), {})
+  const live = new LoadCluster(of('--kubeconfig', cluster.kubeconfig, '--startup_timeout', '30s'), () => {})
   const isOfCluster = await live.addresses()
   const guard = async (text: string): Promise<void> => {
     const options = { transport: 'udp', serverName: '', verifiesCertificate: true } as const
@@ -91,7 +92,7 @@ test('addresses of Services and endpoints are the cluster’s, whatever their ra
     'm.json',
     JSON.stringify({ apiVersion: 'v1', kind: 'Service', ...service('shop/cart', ['192.0.2.10'])[1] }),
   )
-  const manifests = new LoadCluster(configFromFlags(Flags.parse(['--manifests', file]), {}), null, false, nobody)
+  const manifests = new LoadCluster(of('--manifests', file), nobody)
   assert.equal((await manifests.addresses())('192.0.2.10'), false)
   assert.equal((await manifests.objects()).services.size, 1)
 })
