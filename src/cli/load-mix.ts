@@ -66,7 +66,8 @@ function sharesFromFlags(flags: Flags): Partial<MixOptions> {
     if (option !== 'singleAShare') sum += shares[option]
   }
   if (sum > 1 + Number.EPSILON * SHARES.length) {
-    const texts = SHARES.map(([name, option]) => `--${name} ${shares[option]}`)
+    const summed = SHARES.filter(([, option]) => option !== 'singleAShare')
+    const texts = summed.map(([name, option]) => `--${name} ${shares[option]}`)
     throw new FlagError(`shares of more than all queries: ${texts.join(', ')}`)
   }
   return shares

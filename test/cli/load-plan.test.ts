@@ -73,7 +73,7 @@ const WRONG: [args: string, message: string, server?: string][] = [
   ['--srv-share -1', "flag --srv-share is a share from 0 to 1, or 0% to 100%, not '-1'"],
   [
     '--nxdomain-share 0.9',
-    'shares of more than all queries: --nxdomain-share 0.9, --external-share 0.12, --srv-share 0.02, --ptr-share 0.02, --single-a-share 0.06',
+    'shares of more than all queries: --nxdomain-share 0.9, --external-share 0.12, --srv-share 0.02, --ptr-share 0.02',
   ],
   ['--edns 511', "flag --edns is a number from 512 to 65535, not '511'"],
   ['--pcap a --edns 4096', 'flags --pcap and --edns exclude each other'],

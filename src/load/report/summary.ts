@@ -115,7 +115,9 @@ function capacityLines(outcome: CapacityOutcome, from: string): string[] {
   lines.push(
     rate > 0
       ? `Capacity: ${countText(rate)} queries a second`
-      : 'Capacity: none; not even the lowest rate was within bounds',
+      : outcome.validity.isValid
+        ? 'Capacity: none; not even the lowest rate was within bounds'
+        : 'Capacity: not found; the generator was the limit',
     `  ${confirmed.passed} of ${confirmed.of} trials at that rate were within bounds (${boundsText(outcome.bounds)})`,
     failedRate === null ? '  no rate was out of bounds' : `  the lowest rate out of bounds: ${countText(failedRate)}`,
     '',
