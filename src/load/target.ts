@@ -172,6 +172,5 @@ function blockList(subnets: readonly (readonly [address: string, length: number]
 
 /** An IPv4-mapped address is judged by the IPv4 in it. */
 function contains(list: BlockList, address: string): boolean {
-  const [plain] = address.split('%', 1)
-  return list.check(plain, isIPv6(plain) ? 'ipv6' : 'ipv4')
+  return list.check(address, isIPv6(address) ? 'ipv6' : 'ipv4')
 }

@@ -220,6 +220,8 @@ test('the picture is drawn over itself, and is gone in the end', () => {
   live.draw()
   assert.equal(screen.text.split('\n').length, 5)
   live.note('')
+  live.draw()
+  assert.doesNotMatch(screen.text, /the last trial/)
   live.say('something happened')
   assert.deepEqual(screen.text.split('\n').slice(0, 3), ['$ peregrine load', 'something happened', PHASE.title])
   assert.equal(screen.text.split('\n').length, 5)
