@@ -34,10 +34,10 @@ export class QueryOctets {
     return octets
   }
 
-  /** One message, its ID 0: the same question is always the same octets (RFC 8484 §4.1). */
-  message(query: number): Buffer {
+  /** One message. Over HTTPS its ID is 0: the same question is always the same octets (RFC 8484 §4.1). */
+  message(query: number, id = 0): Buffer {
     const octets = Buffer.allocUnsafe(this.#table.lengths[query])
-    this.#write(octets, 0, query, 0)
+    this.#write(octets, 0, query, id)
     return octets
   }
 
