@@ -70,6 +70,13 @@ test('the picture: who, how far, and the last second', () => {
   assert.equal(frameLines(state(), 40, ASCII_SIGNS)[1], '50 %  6 s, 6 s left') // no room for a bar
 })
 
+test('a terminal that shows ASCII alone is given nothing else', () => {
+  const phase = { ...PHASE, title: 'grün 😀', lengthMs: null }
+  const last = { ...figuresOf(second(0)), p50Micros: 92, offered: Number.NaN }
+  const text = frameLines(state({ phase, last }), 79, ASCII_SIGNS)
+  assert.deepEqual(text, ['gr?n ?', '6 s', '1,000 answered/s of -, lost 10 (1 %), p50 92 us, p99 2.00 ms'])
+})
+
 test('every line fits, whatever the width', () => {
   const widths = fc.integer({ min: 1, max: 200 })
   const texts = fc.string({ unit: 'binary' })

@@ -22,10 +22,12 @@ export interface Signs {
   readonly full: string
   readonly empty: string
   readonly ellipsis: string
+  /** The terminal shows nothing else: what is not ASCII would take two columns, or none. */
+  readonly isAscii: boolean
 }
 
-export const UNICODE_SIGNS: Signs = { full: '█', empty: '░', ellipsis: '…' }
-export const ASCII_SIGNS: Signs = { full: '#', empty: '.', ellipsis: '~' }
+export const UNICODE_SIGNS: Signs = { full: '█', empty: '░', ellipsis: '…', isAscii: false }
+export const ASCII_SIGNS: Signs = { full: '#', empty: '.', ellipsis: '~', isAscii: true }
 
 const BAR_MAX = 40
 const BAR_MIN = 5
@@ -42,7 +44,7 @@ export function frameLines(state: FrameState, width: number, signs: Signs): stri
   const lines = [phase.step === '' ? phase.title : `${phase.step}: ${phase.title}`, barLine(state, width, signs)]
   lines.push(figuresText(state))
   if (note !== '') lines.push(note)
-  return lines.map((line) => fitted(printable(line), width, signs.ellipsis))
+  return lines.map((line) => fitted(signs.isAscii ? asciiText(line) : printable(line), width, signs.ellipsis))
 }
 
 /** The last second, and what was lost so far: `12,345 answered/s (12,400 sent/s), lost 3 (0.02 %), p50 92 µs, p99 1.84 ms`. */
@@ -103,6 +105,13 @@ export function timeText(seconds: number): string {
 
 function lossOf({ sent, lost }: Sums): number {
   return sent === 0 ? 0 : lost / sent
+}
+
+function asciiText(text: string): string {
+  return text
+    .replaceAll('µ', 'u')
+    .replaceAll('–', '-')
+    .replaceAll(/[^ -~]/gu, '?')
 }
 
 function fitted(line: string, width: number, ellipsis: string): string {
