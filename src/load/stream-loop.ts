@@ -1,4 +1,4 @@
-// The load over streams: TCP, TLS and HTTPS, on the event loop of a worker thread. It keeps the times as exactly as an event loop can: while
+// The load over streams: TCP, TLS and HTTPS, and UDP where there is no other way, on the event loop of a worker thread. It keeps the times as exactly as an event loop can: while
 // something is due or awaited it goes round without sleeping, and each round takes what has come before it sends.
 //
 // A query that no answer can come for any more (its connection has ended, its request failed) is lost when its time is over, as one
@@ -8,17 +8,18 @@
 
 import { randomInt } from 'node:crypto'
 import { Flights, NO_FLIGHT } from './flights.ts'
+import { type LoopParts, shareOf } from './loop.ts'
 import type { RunSpec } from './run.ts'
 import type { Pace } from './schedule.ts'
 import { ConnectionError, type Opener } from './streams/connection.ts'
 import { ConnectionSlots, type SlotListener } from './streams/connection-slots.ts'
+import { datagramOpener } from './streams/datagrams.ts'
 import { httpsOpener } from './streams/https.ts'
 import { Orphans } from './streams/orphans.ts'
 import { QueryOctets } from './streams/query-octets.ts'
 import { OTHER_QUESTION, QuestionMatch, SAME_BUT_CASE } from './streams/question-match.ts'
 import { tcpOpener } from './streams/tcp.ts'
 import { tlsOpener } from './streams/tls.ts'
-import { type LoopParts, shareOf } from './udp-loop.ts'
 import { CONTROL_STOP, type RunTimes } from './worker-run.ts'
 
 /** Queries that are written to a connection at once. */
@@ -160,7 +161,7 @@ export class StreamLoop implements SlotListener {
   }
 
   message(slot: number, id: number, bytes: Uint8Array, at: number, length: number): void {
-    const { tally, samples } = this.#parts
+    const { tally, samples, spec } = this.#parts
     const now = clock()
     if (now >= tally.endsMs) tally.turn(now)
     this.received++
@@ -171,7 +172,8 @@ export class StreamLoop implements SlotListener {
     }
     const flights = this.#flights
     const place = flights.find(slot, id)
-    if (place === NO_FLIGHT) {
+    // However busy the thread is: what comes too late comes too late.
+    if (place === NO_FLIGHT || flights.sentAt(place) < now - spec.timeoutMs) {
       tally.unexpected()
       return
     }
@@ -429,6 +431,6 @@ function openerOf({ spec: { target }, table }: LoopParts): Opener {
     case 'https':
       return httpsOpener(target, octets)
     case 'udp':
-      throw new Error('no stream')
+      return datagramOpener(target, octets)
   }
 }

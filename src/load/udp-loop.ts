@@ -10,27 +10,11 @@ import { EAGAIN, ECONNREFUSED, EINTR, ENOBUFS } from '../io/layouts.ts'
 import { closeDescriptor, SystemError } from '../io/libc.ts'
 import { receiveQueueDrops } from '../io/sockets.ts'
 import { Flights, NO_FLIGHT } from './flights.ts'
-import { QUERY_LENGTH_MAX, type QueryTable } from './query-table.ts'
+import { type LoopParts, shareOf } from './loop.ts'
+import { QUERY_LENGTH_MAX } from './query-table.ts'
 import type { RunSpec } from './run.ts'
-import type { SampleBatches } from './samples.ts'
 import type { Pace } from './schedule.ts'
-import type { TableCursor } from './table-cursor.ts'
-import type { Tally } from './tally.ts'
 import { CONTROL_STOP, type RunTimes } from './worker-run.ts'
-
-/** What a loop works with. */
-export interface LoopParts {
-  readonly spec: RunSpec
-  readonly table: QueryTable
-  readonly cursor: TableCursor
-  /** null for a closed loop. */
-  readonly pace: Pace | null
-  readonly tally: Tally
-  readonly samples: SampleBatches
-  readonly control: Int32Array<SharedArrayBuffer>
-  readonly workers: number
-  readonly worker: number
-}
 
 const BATCH = 64
 /** Queries that leave with one call in a closed loop, unless it has too few sockets for what is to be under way: few, so that many flows are. */
@@ -393,11 +377,6 @@ export class UdpLoop {
   #failed(errno: number): void {
     this.#parts.tally.failed(errno === ECONNREFUSED ? 'ECONNREFUSED' : new SystemError('', errno).code)
   }
-}
-
-/** The part of a number that the i-th of n has, as even as whole numbers allow. */
-export function shareOf(total: number, index: number, of: number): number {
-  return Math.floor((total * (index + 1)) / of) - Math.floor((total * index) / of)
 }
 
 /**

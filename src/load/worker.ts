@@ -1,13 +1,12 @@
 // A thread of the load: prepares and makes runs as it is told by the session, one at a time.
 
-import { isMainThread, parentPort, workerData } from 'node:worker_threads'
-import { keepOnCore } from '../io/affinity.ts'
+import { isMainThread, type MessagePort, parentPort, workerData } from 'node:worker_threads'
+import type { Loop, LoopParts } from './loop.ts'
 import type { RunSpec } from './run.ts'
 import { SampleBatches } from './samples.ts'
 import { paceOf } from './schedule.ts'
 import { TableCursor } from './table-cursor.ts'
 import { Tally, type WorkerSecond } from './tally.ts'
-import { type LoopParts, UdpLoop } from './udp-loop.ts'
 import {
   monotonicMs,
   type RunTimes,
@@ -16,18 +15,6 @@ import {
   type WorkerOrder,
   type WorkerSetting,
 } from './worker-run.ts'
-
-/** A run that is ready to start. */
-interface Loop {
-  /** @returns when sending ended */
-  run(times: RunTimes): number | Promise<number>
-  unsentBy(endMs: number): number
-  close(): void
-  readonly receiveDrops: number
-  readonly idleMs: number
-  readonly received: number
-  readonly receives: number
-}
 
 class LoadWorker {
   readonly #setting: WorkerSetting
@@ -117,7 +104,11 @@ class LoadWorker {
 }
 
 async function loopOf(parts: LoopParts): Promise<Loop> {
-  if (parts.spec.target.transport === 'udp') return new UdpLoop(parts)
+  const { target, isPortable } = parts.spec
+  if (target.transport === 'udp' && isPortable !== true) {
+    const { UdpLoop } = await import('./udp-loop.ts')
+    return new UdpLoop(parts)
+  }
   const { StreamLoop } = await import('./stream-loop.ts')
   return await StreamLoop.open(parts)
 }
@@ -135,10 +126,13 @@ function postSecond(second: WorkerSecond): void {
   )
 }
 
-if (!isMainThread && parentPort !== null && isSetting(workerData)) {
-  if (workerData.core >= 0) keepOnCore(workerData.core)
-  const worker = new LoadWorker(workerData)
-  parentPort.on('message', (order: WorkerOrder) => worker.take(order))
+if (!isMainThread && parentPort !== null && isSetting(workerData)) void begin(workerData, parentPort)
+
+// System calls are loaded when they are needed: the portable way does without.
+async function begin(setting: WorkerSetting, port: MessagePort): Promise<void> {
+  if (setting.core >= 0) (await import('../io/affinity.ts')).keepOnCore(setting.core)
+  const worker = new LoadWorker(setting)
+  port.on('message', (order: WorkerOrder) => worker.take(order))
   post({ kind: 'ready' })
 }
 
