@@ -180,6 +180,7 @@ test('what the engine is told', async () => {
 
 test('how long a run lasts that ends with its queries', async () => {
   const closed = await run('--queries QUERIES --passes 3')
+  assert.match(closed.stdout, /^all queries 3 times, 128 sockets, /m)
   assert.deepEqual([closed.engine.specs[0].durationMs, closed.engine.specs[0].passes], [86_400_000, 3])
   const open = await run('--queries QUERIES --passes 30 --rate 40')
   assert.deepEqual([open.engine.specs[0].durationMs, open.engine.specs[0].passes], [2500, 30]) // 60 queries, and a second for what is late

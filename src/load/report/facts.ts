@@ -64,9 +64,12 @@ export function scheduleText(schedule: Schedule): string {
 }
 
 /** Sockets, warm-up and time limit. */
-export function specText({ target, sockets, warmupMs, durationMs, timeoutMs, gso, sleeps }: RunSpec): string {
+export function specText(spec: RunSpec): string {
+  const { target, sockets, warmupMs, durationMs, timeoutMs, gso, sleeps, passes } = spec
+  const length =
+    passes === 0 ? spanText(durationMs * 1000) : `all queries ${passes === 1 ? 'once' : `${countText(passes)} times`}`
   const word = target.transport === 'udp' ? 'socket' : 'connection'
-  const parts = [spanText(durationMs * 1000), `${countText(sockets)} ${sockets === 1 ? word : `${word}s`}`]
+  const parts = [length, `${countText(sockets)} ${sockets === 1 ? word : `${word}s`}`]
   if (warmupMs > 0) parts.push(`warm-up ${spanText(warmupMs * 1000)}`)
   parts.push(`lost after ${spanText(timeoutMs * 1000)}`)
   if (gso) parts.push('segmentation offload')
