@@ -120,6 +120,7 @@ export const LOAD_FLAGS = {
   },
   cores: { kind: 'list', argument: 'A,B-C', help: 'keep the workers on these cores, in turn (any)' },
   gso: { kind: 'switch', help: 'UDP segmentation offload: several queries to a call' },
+  sleep: { kind: 'switch', help: 'the workers sleep while there is nothing to do; all is up to 1 ms later then' },
   rounds: { kind: 'integer', range: [1, 1000], argument: 'N', help: 'of several servers: each once a round (5)' },
   pid: {
     kind: 'repeated',
@@ -193,7 +194,15 @@ export const LOAD_GROUPS = [
       ...(['duration', 'warmup', 'passes', 'timeout'] as const),
     ],
   ],
-  ['By what', ['sockets', ['workers', 'threads that send (half of the usable cores)'], 'cores', 'gso']],
+  [
+    'By what',
+    [
+      'sockets',
+      ['workers', 'threads that send (half of the usable cores)'],
+      ...(['cores', 'sleep', 'gso'] as const),
+      ['transport', 'UDP by batched system calls (io) or by node:dgram (dgram): auto, io or dgram (auto)'],
+    ],
+  ],
   ['Several servers, and their CPU time', ['rounds', 'pid']],
   ['Are the answers right', ['verify', 'reference', 'strict']],
   ['What has to hold', ['max-loss', 'max-p99']],

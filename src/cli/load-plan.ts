@@ -57,6 +57,10 @@ export interface LoadPlan {
   readonly workers: number
   readonly cores: readonly number[]
   readonly gso: boolean
+  /** How datagrams are sent. */
+  readonly transport: ServerConfig['transport']
+  /** Workers give their cores away while they have nothing to do. */
+  readonly sleeps: boolean
   /** By server; empty where none are named. */
   readonly pids: readonly (readonly number[])[]
   /** null = answers are not checked. */
@@ -104,7 +108,17 @@ const DAY_MS = 86_400_000
 const SHORTEST_MS = 10
 const CORE_MAX = 1023
 
-const COMMON: readonly FlagName[] = ['manifests', 'kubeconfig', 'context', 'workers', 'json', 'quiet', 'help', 'h']
+const COMMON: readonly FlagName[] = [
+  'manifests',
+  'kubeconfig',
+  'context',
+  'workers',
+  'transport',
+  'json',
+  'quiet',
+  'help',
+  'h',
+]
 const KNOWN: ReadonlySet<FlagName> = new Set([...(Object.keys(LOAD_FLAGS) as FlagName[]), ...MODEL_FLAGS, ...COMMON])
 const SOURCES: readonly FlagName[] = ['queries', 'pcap', 'services', 'manifests', 'kubeconfig']
 const SCHEDULES: readonly FlagName[] = ['outstanding', 'rate', 'ramp', 'find-capacity']
@@ -188,6 +202,8 @@ export function loadPlan(flags: Flags, env: NodeJS.ProcessEnv = process.env): Lo
     workers,
     cores: flags.list('cores', []).flatMap(coresOf),
     gso: flags.has('gso'),
+    transport: model.transport,
+    sleeps: flags.has('sleep'),
     pids: pidsFromFlags(flags, targets.length),
     truth,
     sampleEvery: truth === null ? 0 : sampleEvery(flags.text('verify', 'all')),
@@ -220,6 +236,10 @@ function excludes(flags: Flags, name: FlagName, others: readonly FlagName[]): vo
 function checkTransports(flags: Flags, targets: readonly NamedTarget[]): void {
   const uses = (...transports: Transport[]): boolean => targets.some(({ transport }) => transports.includes(transport))
   if (flags.has('gso') && uses('tcp', 'tls', 'https')) throw new FlagError('flag --gso is for udp')
+  if (flags.has('transport') && !uses('udp')) throw new FlagError('flag --transport is for udp')
+  if (flags.has('gso') && flags.text('transport', '') === 'dgram') {
+    throw new FlagError('flags --gso and --transport dgram exclude each other')
+  }
   for (const name of ['tls-server-name', 'insecure'] as const) {
     if (flags.has(name) && !uses('tls', 'https'))
       throw new FlagError(`flag --${name} needs a server asked by tls or https`)

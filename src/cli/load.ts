@@ -26,6 +26,7 @@ import { LoadMetrics } from './load-metrics.ts'
 import { LoadOutput, type OutputStreams } from './load-output.ts'
 import { type LoadPlan, loadPlan, type WritePlan, writePlan } from './load-plan.ts'
 import { type LoadQueries, loadQueries } from './load-queries.ts'
+import { isPortable } from './load-transport.ts'
 import { loadUsage } from './load-usage.ts'
 import { brokenBounds } from './load-verdict.ts'
 import { modelTruth, Verifiers } from './load-verify.ts'
@@ -113,6 +114,7 @@ class Command {
   readonly #output: LoadOutput
   readonly #cluster: LoadCluster
   readonly #interrupts: Interrupts
+  #isPortable = false
 
   constructor(plan: LoadPlan, parts: LoadParts) {
     this.#plan = plan
@@ -141,6 +143,7 @@ class Command {
       if (!output.quiet) for (const remark of queries.remarks) this.#live.say(remark)
       await this.#probeAll(targets, queries.table)
       const pids = this.#plan.pids.map(serverProcesses)
+      this.#isPortable = await isPortable(this.#plan, (line) => this.#live.say(line))
       const truth = await this.#truth(queries.table)
       lines = this.#output.lines()
       metrics = await this.#metrics(targets)
@@ -269,7 +272,7 @@ class Command {
   }
 
   #spec(target: Target, index: number, table: QueryTable): RunSpec {
-    const { mode, durationMs, passes, warmupMs, timeoutMs, gso, sampleEvery, sockets } = this.#plan
+    const { mode, durationMs, passes, warmupMs, timeoutMs, gso, sleeps, sampleEvery, sockets } = this.#plan
     // A search gives its trials schedules and lengths of their own.
     const schedule = mode.kind === 'capacity' ? { kind: 'open' as const, rate: mode.options.startRate } : mode.schedule
     return {
@@ -281,6 +284,8 @@ class Command {
       timeoutMs,
       lateMs: LATE_MS,
       gso,
+      sleeps,
+      isPortable: this.#isPortable && target.transport === 'udp',
       sampleEvery,
       passes,
     }

@@ -11,6 +11,9 @@ import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Flags } from '../../src/cli/flags.ts'
 import { type Engine, type LoadParts, load } from '../../src/cli/load.ts'
+import { loadPlan } from '../../src/cli/load-plan.ts'
+import { isPortable } from '../../src/cli/load-transport.ts'
+import { SUPPORTED } from '../../src/io/layouts.ts'
 import { createHistogram } from '../../src/load/histogram.ts'
 import type { QueryTable } from '../../src/load/query-table.ts'
 import { queryMessage } from '../../src/load/query-table.ts'
@@ -161,21 +164,35 @@ test('what the engine is told', async () => {
     timeoutMs: 5000,
     lateMs: 1,
     gso: false,
+    sleeps: false,
+    isPortable: false,
     sampleEvery: 0,
     passes: 0,
   })
   assert.equal(plain.engine.table?.count, 2)
   assert.equal(plain.engine.isClosed, true)
   const other = await run(
-    `--queries QUERIES --rate 500 --duration 2s --warmup 0 --timeout 1s --sockets 3 --workers 2 --cores 0,1 --gso --pid ${process.pid}`,
+    `--queries QUERIES --rate 500 --duration 2s --warmup 0 --timeout 1s --sockets 3 --workers 2 --cores 0,1 --gso --sleep --pid ${process.pid}`,
   )
   const [told] = other.engine.specs
   assert.deepEqual(
-    [told.schedule, told.durationMs, told.warmupMs, told.timeoutMs, told.sockets, told.gso],
-    [{ kind: 'open', rate: 500 }, 2000, 0, 1000, 3, true],
+    [told.schedule, told.durationMs, told.warmupMs, told.timeoutMs, told.sockets, told.gso, told.sleeps],
+    [{ kind: 'open', rate: 500 }, 2000, 0, 1000, 3, true, true],
   )
   assert.deepEqual(other.engine.options, { workers: 2, cores: [0, 1] })
   assert.ok(other.engine.pids[0].includes(process.pid))
+})
+
+test('datagrams by node:dgram, where nothing else can be had or when it is asked for', async () => {
+  const { engine, stderr } = await run('--queries QUERIES --transport dgram')
+  assert.deepEqual([engine.specs[0].isPortable, /node:dgram/.test(stderr)], [true, false])
+  const { targets } = loadPlan(Flags.parse(['--server', address]), {})
+  const said: string[] = []
+  const expected = SUPPORTED ? [false, 0] : [true, 1]
+  assert.deepEqual(
+    [await isPortable({ transport: 'auto', targets, gso: false }, (line) => said.push(line)), said.length],
+    expected,
+  )
 })
 
 test('how long a run lasts that ends with its queries', async () => {

@@ -38,6 +38,8 @@ const WRONG: [args: string, message: string, server?: string][] = [
   // who is asked
   ['--gso', 'flag --gso is for udp', '--server tcp://127.0.0.1'],
   ['--gso', 'flag --gso is for udp', '--server 127.0.0.1 --server tcp://127.0.0.1'],
+  ['--transport io', 'flag --transport is for udp', '--server tcp://127.0.0.1'],
+  ['--gso --transport dgram', 'flags --gso and --transport dgram exclude each other'],
   ['--insecure', 'flag --insecure needs a server asked by tls or https'],
   ['--tls-server-name a', 'flag --tls-server-name needs a server asked by tls or https', '--server tcp://127.0.0.1'],
   // what is asked
@@ -271,6 +273,8 @@ const MEANT: [args: string, part: (plan: LoadPlan) => unknown, expected: unknown
   ['--sockets 7', ({ sockets }) => sockets, [7, 7], AB],
   ['', ({ workers }) => workers, Math.max(1, Math.floor(availableParallelism() / 2))],
   ['--workers 3 --gso', ({ workers, gso }) => [workers, gso], [3, true]],
+  ['', ({ transport, sleeps }) => [transport, sleeps], ['auto', false]],
+  ['--transport dgram --sleep', ({ transport, sleeps }) => [transport, sleeps], ['dgram', true]],
   ['', ({ cores }) => cores, []],
   ['--cores 0,2-4 --cores 9', ({ cores }) => cores, [0, 2, 3, 4, 9]],
   // are the answers right
@@ -348,6 +352,7 @@ test('the help of load has a line for each of its flags, and for no other', () =
     'kubeconfig',
     'manifests',
     'quiet',
+    'transport',
     'workers',
   ])
   assert.equal(new Set(listed).size, listed.length)

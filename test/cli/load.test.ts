@@ -129,6 +129,14 @@ test('a capture at its own times, and twice as fast', async () => {
   }
 })
 
+test('datagrams without system calls of our own, and workers that sleep', async () => {
+  const report = await reported('--server @ --queries QUERIES --rate 1000 --transport dgram')
+  assert.ok(report.answered > 50)
+  const asleep = await reported('--server @ --queries QUERIES --rate 1000 --sleep')
+  assert.ok(asleep.answered > 50)
+  assert.equal(asleep.sleeps, true)
+})
+
 test('over TCP', async () => {
   const report = await reported('--server tcp://@ --queries QUERIES --outstanding 32 --sockets 4')
   assert.ok(report.answered > 100)
