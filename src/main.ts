@@ -2,7 +2,7 @@
 
 import { globSync, readFileSync } from 'node:fs'
 import { flushCompileCache } from 'node:module'
-import { basename } from 'node:path'
+import { basename, dirname } from 'node:path'
 import { FlagError, Flags, UnknownFlagError, usage } from './cli/flags.ts'
 import { isLoadFlag } from './cli/load-flags.ts'
 
@@ -48,9 +48,11 @@ async function explain(flags: Flags): Promise<number> {
  * does not load the type stripper, 13 MB each.
  */
 async function compileAll(): Promise<number> {
-  // The script of a report's page is for browsers.
-  const exclude = ['main.ts', 'load/report/page/**']
-  for (const file of globSync('**/*.ts', { cwd: import.meta.dirname, exclude })) await import(`./${file}`)
+  // This file itself, and the script of a report's page, which is for browsers.
+  const notHere = ['.', 'load/report/page']
+  for (const file of globSync('**/*.ts', { cwd: import.meta.dirname })) {
+    if (!notHere.includes(dirname(file))) await import(`./${file}`)
+  }
   flushCompileCache()
   return 0
 }

@@ -67,7 +67,7 @@ test('an API server that cannot be had', async (t) => {
   )
   assert.equal(code, 1)
   assert.match(stderr, /ECONNREFUSED|refused/)
-  assert.match(stderr, /^peregrine: not listed within 300 ms \(--startup_timeout\): /m)
+  assert.match(stderr, /^peregrine: not listed within 3000 ms \(--startup_timeout\): /m)
 })
 
 test('addresses of Services and endpoints are the cluster’s, whatever their range; those of manifests prove nothing', async (t) => {
