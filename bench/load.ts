@@ -53,6 +53,7 @@ async function main(): Promise<void> {
     keepResults(results, options.jsonPath, options.isRecorded, { options, findings, samples: bench.samples })
   } finally {
     await bench?.session.close()
+    await bench?.evenSession.close()
     rmSync(folder, { recursive: true, force: true })
   }
 }

@@ -4,10 +4,12 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { processTree, serverCpuTimeNs } from '../../src/load/process-cpu.ts'
-import { writeManifests, writeZone } from '../../src/load/queries/synthetic-cluster.ts'
-import { type PinnedProcess, pinAll, startPinned, stop } from '../serve/process.ts'
+import { writeManifests, writeZone, ZONE } from '../../src/load/queries/synthetic-cluster.ts'
+import { qpsOf } from '../../src/load/run.ts'
+import { findProgram, pinAll, startPinned, stop } from '../serve/process.ts'
+import type { Query } from '../serve/queries.ts'
 import { spread } from '../serve/report.ts'
-import { TARGETS } from '../serve/targets.ts'
+import { TARGETS, type Target } from '../serve/targets.ts'
 import { untilReady } from '../serve/verify.ts'
 import { dnsperfMissing, runDnsperf } from './dnsperf.ts'
 import type { Finding } from './report.ts'
@@ -19,117 +21,123 @@ const SOCKETS = 16
 const GOAL = { least: 0.95, most: 1.05 }
 /** Microseconds a query of a server that is slower than anybody who asks. */
 const SERVICE_MICROS = [20, 50]
-const SERVERS = ['peregrine', 'knot']
 const LOAD_MS = 60_000
-/** A server below this share of what it may have waited for queries. */
+const ANY_ADDRESS = '10.0.0.1'
+/** A server that used less of its core waited for queries. */
 const SATURATED = 0.95
+
+const SERVERS: readonly Target[] = [
+  ...TARGETS.filter(({ name }) => ['peregrine', 'knot', 'nsd'].includes(name)),
+  {
+    // A few system calls a query, and a log that nobody reads: slower than dnsperf. It has the same address for every name.
+    name: 'dnsmasq with a log',
+    answers: false,
+    missing: () => (findProgram('dnsmasq') ? '' : 'dnsmasq is not installed (bench/install-peers)'),
+    prepare: ({ port }) => {
+      const listen = [`--port=${port}`, '--listen-address=127.0.0.1', '--bind-interfaces', '--no-resolv', '--no-hosts']
+      const files = ['--conf-file=/dev/null', '--pid-file', '--keep-in-foreground']
+      const log = ['--log-queries=extra', '--log-facility=/dev/null']
+      return [findProgram('dnsmasq'), ...listen, ...files, ...log, `--address=/${ZONE}/${ANY_ADDRESS}`]
+    },
+  },
+]
 
 /** A server that both ask. */
 interface Server {
   readonly name: string
   readonly port: number
-  /** Of the one core, what it may have; null = it is slow by itself. */
-  readonly share: number | null
-  readonly pids: () => number[]
+  /** null = it is slow, whatever it uses of its core. */
+  readonly pids: (() => number[]) | null
 }
 
-/** Measures in rounds, server after server. */
+/** Measures server after server, each in rounds. */
 export async function measureBeside(bench: Bench, program: string): Promise<Finding[]> {
   const missing = dnsperfMissing()
   if (missing !== '') {
     console.log(`SKIPPED dnsperf: ${missing}`)
     return []
   }
-  const { options } = bench
   const findings: Finding[] = []
-  for (const micros of SERVICE_MICROS) {
-    const standIn = await StandIn.start(program, options.serverCore, options.port, { mode: 'serve', number: micros })
-    try {
-      const server = { name: `${micros} µs a query`, port: standIn.port, share: null, pids: () => [] }
-      findings.push(...(await compare(bench, server)))
-    } finally {
-      await standIn.stop()
-    }
-  }
-  for (const name of SERVERS) findings.push(...(await measureServer(bench, name)))
+  for (const micros of SERVICE_MICROS) findings.push(...(await measureStandIn(bench, program, micros)))
+  for (const target of SERVERS) findings.push(...(await measureServer(bench, target)))
   return findings
 }
 
-async function measureServer(bench: Bench, name: string): Promise<Finding[]> {
-  const { options } = bench
-  const target = TARGETS.find((each) => each.name === name)
-  const missing = target?.missing(options.launcher) ?? 'there is no such server'
-  if (target === undefined || missing !== '') {
+async function measureStandIn(bench: Bench, program: string, micros: number): Promise<Finding[]> {
+  const { serverCore, port } = bench.options
+  const standIn = await StandIn.start(program, serverCore, port, { mode: 'serve', number: micros })
+  try {
+    return await compare(bench, { name: `${micros} µs a query`, port, pids: null })
+  } finally {
+    await standIn.stop()
+  }
+}
+
+async function measureServer(bench: Bench, target: Target): Promise<Finding[]> {
+  const { port, launcher, serverCore } = bench.options
+  const { name } = target
+  const missing = target.missing(launcher)
+  if (missing !== '') {
     console.log(`SKIPPED ${name}: ${missing}`)
     return []
   }
-  const { port, launcher } = options
-  const folder = join(bench.folder, name)
+  const folder = join(bench.folder, name.replaceAll(' ', '-'))
   mkdirSync(folder)
   const manifests = writeManifests(SIZE, join(folder, 'manifests'))
   const zoneFile = writeZone(SIZE, join(folder, 'zone'))
   const command = target.prepare({ folder, port, manifests, zoneFile, launcher })
-  const started = startPinned(options.serverCore, command, join(folder, 'log'))
+  const started = startPinned(serverCore, command, join(folder, 'log'))
   try {
     const isAlive = () => started.child.exitCode === null && started.child.signalCode === null
-    const wrong = await untilReady(port, bench.queries[0], LOAD_MS, isAlive)
+    const anyName: Query = { qname: ZONE, qtype: 'A', rcode: 'NOERROR', addresses: [ANY_ADDRESS] }
+    const wrong = await untilReady(port, target.answers ? bench.queries[0] : anyName, LOAD_MS, isAlive)
     if (wrong !== '') throw new Error(`${name} does not answer: ${wrong}`)
     const pids = () => processTree(started.pid)
-    pinAll(options.serverCore, pids())
-    const whole = await compare(bench, { name, port, share: 1, pids })
-    return [
-      ...whole,
-      ...(await withRival(options.serverCore, folder, () =>
-        compare(bench, { name: `${name}, half a core`, port, share: 0.5, pids }),
-      )),
-    ]
+    pinAll(serverCore, pids())
+    return await compare(bench, { name, port, pids })
   } finally {
     await stop(started)
   }
 }
 
-/** Has something else want the core too, so that the server gets half of it and is slower than anybody who asks. */
-async function withRival<Value>(core: number, folder: string, use: () => Promise<Value>): Promise<Value> {
-  const rival: PinnedProcess = startPinned(core, ['sh', '-c', 'while :; do :; done'], join(folder, 'rival-log'))
-  try {
-    return await use()
-  } finally {
-    await stop(rival)
-  }
-}
-
-async function compare(bench: Bench, server: Server): Promise<Finding[]> {
-  const { options } = bench
-  const seconds = Math.max(1, Math.round(options.shortSeconds))
-  const { name, port } = server
-  const ratios: number[] = []
+/** One after the other, in rounds. */
+async function compare(bench: Bench, { name, port, pids }: Server): Promise<Finding[]> {
+  const { rounds, shortSeconds, generatorCore: core } = bench.options
+  const seconds = Math.max(1, Math.round(shortSeconds))
+  const common = { port, seconds, sockets: SOCKETS }
   const own: number[] = []
-  const shares: number[] = []
+  const ratios: number[] = []
+  const serverShares: number[] = []
   const dnsperfShares: number[] = []
-  for (let round = 0; round < options.rounds && !bench.signal.aborted; round++) {
+  for (let round = 0; round < rounds && !bench.signal.aborted; round++) {
     const schedule = { kind: 'closed', outstanding: OUTSTANDING } as const
-    const what = `beside dnsperf, ${name}`
-    const result = await run(bench, { what, round, port, schedule, seconds, sockets: SOCKETS })
-    const before = serverCpuTimeNs(server.pids())
-    const core = options.generatorCore
-    const { queryFile } = bench
-    const dnsperf = await runDnsperf({ core, port, queryFile, outstanding: OUTSTANDING, sockets: SOCKETS, seconds })
-    const after = serverCpuTimeNs(server.pids())
+    const qps = qpsOf(await run(bench, { what: `beside dnsperf, ${name}`, round, schedule, ...common }))
+    const before = serverCpuTimeNs(pids?.() ?? [])
+    const dnsperf = await runDnsperf({ core, queryFile: bench.queryFile, outstanding: OUTSTANDING, ...common })
+    const after = serverCpuTimeNs(pids?.() ?? [])
     const share = before === null || after === null ? Number.NaN : (after - before) / 1e9 / dnsperf.seconds
     bench.samples.push({ what: `dnsperf, ${name}`, round, ...dnsperf, serverShare: share })
-    own.push(result.answered / result.seconds)
-    ratios.push(result.answered / result.seconds / dnsperf.qps)
-    shares.push(share)
+    own.push(qps)
+    ratios.push(qps / dnsperf.qps)
+    serverShares.push(share)
     dnsperfShares.push(dnsperf.cpuShare)
   }
   if (ratios.length === 0) return []
-  const isLimit = server.share !== null && spread(shares).median < server.share * SATURATED
-  const used = `dnsperf used ${spread(dnsperfShares).median.toFixed(2)} of its core`
-  const ofServer = server.share === null ? '' : `, the server ${spread(shares).median.toFixed(2)}`
-  const note = `${isLimit ? 'dnsperf was the limit: ' : ''}${used}${ofServer}`
-  const common = { part: 'dnsperf', better: 'higher' } as const
+  const isLimit = pids !== null && spread(serverShares).median < SATURATED
+  const ofServer = pids === null ? '' : `, the server ${spread(serverShares).median.toFixed(2)}`
+  const used = `dnsperf used ${spread(dnsperfShares).median.toFixed(2)} of its core${ofServer}`
+  const note = isLimit ? `dnsperf was the limit: ${used}` : used
+  const part = 'dnsperf'
   return [
-    { ...common, what: `${name}, answered`, unit: 'queries/s', values: own, goal: null, note: '' },
-    { ...common, what: `${name}, to dnsperf’s`, unit: '', values: ratios, goal: isLimit ? null : GOAL, note },
+    { part, what: `${name}, answered`, unit: 'queries/s', better: 'higher', values: own, goal: null, note: '' },
+    {
+      part,
+      what: `${name}, to dnsperf’s`,
+      unit: '',
+      better: 'higher',
+      values: ratios,
+      goal: isLimit ? null : GOAL,
+      note,
+    },
   ]
 }

@@ -3,7 +3,7 @@
 
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import type { RunResult } from '../../src/load/run.ts'
+import { qpsOf, type RunResult } from '../../src/load/run.ts'
 import { startPinned, stop } from '../serve/process.ts'
 import { spread } from '../serve/report.ts'
 import { TARGETS } from '../serve/targets.ts'
@@ -25,6 +25,17 @@ const READY_MS = 5000
 const INFINITY = Number.POSITIVE_INFINITY
 const DNSPERF_SOCKETS = 16
 const DNSPERF_OUTSTANDING = 512
+
+/** How queries are sent. */
+interface Flows {
+  readonly name: string
+  readonly gso: boolean
+  readonly isEven: boolean
+}
+
+const PLAIN: Flows = { name: 'plain flows', gso: false, isEven: false }
+const SEGMENTS: Flows = { name: 'with segments', gso: true, isEven: false }
+const EVEN: Flows = { name: 'with segments, queries of one length', gso: true, isEven: true }
 
 /** Measures in rounds. */
 export async function measureOffered(bench: Bench): Promise<Finding[]> {
@@ -53,52 +64,44 @@ export async function measureOffered(bench: Bench): Promise<Finding[]> {
 
 async function measureBeside(bench: Bench, pid: number): Promise<Finding[]> {
   const closed: number[] = []
-  const closedGso: number[] = []
   const shares: number[] = []
   const capacity: number[] = []
+  const segments: number[] = []
   const dnsperf: number[] = []
   for (let round = 0; round < bench.options.rounds && !bench.signal.aborted; round++) {
-    const results = await closedLoops(bench, round, pid, false)
-    const best = results.reduce((a, b) => (b.answered / b.seconds > a.answered / a.seconds ? b : a))
+    const best = await closedLoops(bench, round, pid, PLAIN)
     const cpuSeconds = (best.serverCpuNs ?? Number.NaN) / 1e9
-    closed.push(best.answered / best.seconds)
+    closed.push(qpsOf(best))
     shares.push(cpuSeconds / best.seconds)
     capacity.push(best.answered / cpuSeconds)
-    closedGso.push(
-      Math.max(...(await closedLoops(bench, round, pid, true)).map((each) => each.answered / each.seconds)),
-    )
+    segments.push(qpsOf(await closedLoops(bench, round, pid, EVEN)))
     if (dnsperfMissing() === '') dnsperf.push((await dnsperfBeside(bench, round)).qps)
   }
   const rate = Math.max(spread(closed).median, ...(dnsperf.length > 0 ? [spread(dnsperf).median] : []))
-  const plain = await openLoops(bench, rate, false)
-  const gso = await openLoops(bench, rate, true)
   const common = { part: 'offered', unit: 'queries/s', better: 'higher', goal: null, note: '' } as const
   const used = `${spread(shares).median.toFixed(2)} of the echo’s core`
-  const goalOf = (times: number) => ({ least: rate * times, most: INFINITY })
   const findings: Finding[] = [
     { ...common, what: 'answered by the echo, closed loop', values: closed, note: used },
     { ...common, what: 'answered by the echo, closed loop, a CPU second of it', values: capacity },
-    { ...common, what: 'answered by the echo, closed loop with segments', values: closedGso },
+    { ...common, what: `answered by the echo, closed loop ${EVEN.name}`, values: segments },
     { ...common, what: 'answered by the echo, dnsperf', values: dnsperf, note: dnsperfMissing() },
-    { ...common, what: 'offered, plain flows', values: plain.offered, goal: goalOf(1) },
-    { ...common, what: 'offered, with segments', values: gso.offered, goal: goalOf(GSO_GOAL) },
   ]
-  const late = { part: 'offered', unit: '%', better: 'lower', goal: { least: 0, most: LATE_MAX } } as const
-  const note = `${Math.round(rate * LATE_AT)} queries/s`
-  findings.push({ ...late, what: 'late by more than 1 ms at 80 %, plain flows', values: plain.late, note })
-  findings.push({ ...late, what: 'late by more than 1 ms at 80 %, with segments', values: gso.late, goal: null, note })
+  findings.push(...(await openLoops(bench, rate, PLAIN, 1)))
+  findings.push(...(await openLoops(bench, rate, EVEN, GSO_GOAL)))
+  findings.push(...(await openLoops(bench, rate, SEGMENTS, null)))
   return findings.filter(({ values }) => values.length > 0)
 }
 
-async function closedLoops(bench: Bench, round: number, pid: number, gso: boolean): Promise<RunResult[]> {
+/** @returns the one with the most answers a second, of several with more and more under way */
+async function closedLoops(bench: Bench, round: number, pid: number, flows: Flows): Promise<RunResult> {
   const { port, shortSeconds: seconds } = bench.options
   const results: RunResult[] = []
   for (const outstanding of OUTSTANDING) {
-    const what = `echo, closed loop of ${outstanding}${gso ? ', gso' : ''}`
+    const what = `echo, closed loop of ${outstanding}, ${flows.name}`
     const schedule = { kind: 'closed', outstanding } as const
-    results.push(await run(bench, { what, round, port, schedule, seconds, gso, pids: [pid] }))
+    results.push(await run(bench, { what, round, port, schedule, seconds, pids: [pid], ...flows }))
   }
-  return results
+  return results.reduce((best, each) => (qpsOf(each) > qpsOf(best) ? each : best))
 }
 
 async function dnsperfBeside(bench: Bench, round: number): Promise<{ qps: number }> {
@@ -115,8 +118,12 @@ async function dnsperfBeside(bench: Bench, round: number): Promise<{ qps: number
   return result
 }
 
-/** Open loops at higher and higher rates: the highest rate that was really sent, and what was late at 80 % of the echo's. */
-async function openLoops(bench: Bench, echoRate: number, gso: boolean): Promise<{ offered: number[]; late: number[] }> {
+/**
+ * Open loops at higher and higher rates: the highest rate that was really sent, and what was late at a part of the echo's rate.
+ *
+ * @param times  of the echo's rate, that are to be offered; null = none is asked for
+ */
+async function openLoops(bench: Bench, echoRate: number, flows: Flows, times: number | null): Promise<Finding[]> {
   const { port, shortSeconds: seconds, rounds } = bench.options
   const offered: number[] = []
   const late: number[] = []
@@ -124,20 +131,35 @@ async function openLoops(bench: Bench, echoRate: number, gso: boolean): Promise<
     let most = 0
     for (const step of STEPS) {
       const rate = Math.round(echoRate * step)
-      const what = `echo, open loop at ${step}${gso ? ', gso' : ''}`
-      const { sent, late: lateCount } = await run(bench, {
-        what,
-        round,
-        port,
-        schedule: { kind: 'open', rate },
-        seconds,
-        gso,
-      })
-      most = Math.max(most, sent / seconds)
-      if (step === LATE_AT) late.push((lateCount / sent) * 100)
-      if (sent / seconds < rate * KEPT) break
+      const what = `echo, open loop at ${step}, ${flows.name}`
+      const result = await run(bench, { what, round, port, schedule: { kind: 'open', rate }, seconds, ...flows })
+      most = Math.max(most, result.sent / seconds)
+      if (step === LATE_AT) late.push(((result.late + result.unsent) / (result.sent + result.unsent)) * 100)
+      if (result.sent / seconds < rate * KEPT && step > LATE_AT) break
     }
     offered.push(most)
   }
-  return { offered, late }
+  const rateGoal = times === null ? null : { least: echoRate * times, most: INFINITY }
+  const lateGoal = times === null ? null : { least: 0, most: LATE_MAX }
+  const part = 'offered'
+  return [
+    {
+      part,
+      what: `offered, ${flows.name}`,
+      unit: 'queries/s',
+      better: 'higher',
+      values: offered,
+      goal: rateGoal,
+      note: '',
+    },
+    {
+      part,
+      what: `late by more than 1 ms at 80 %, ${flows.name}`,
+      unit: '%',
+      better: 'lower',
+      values: late,
+      goal: lateGoal,
+      note: `${Math.round(echoRate * LATE_AT)} queries/s`,
+    },
+  ]
 }

@@ -33,7 +33,7 @@ export interface Options {
 
 /** What `--help` prints. */
 export const HELP = `npm run bench:load -- [options]
-  --quick                a look at everything in a minute
+  --quick                a look at everything in two minutes, instead of ten
   --parts a,b            ${PARTS.join(',')}
   --rounds N             rounds (3)
   --seconds S            of a run that measures latencies or a rate (10)

@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { SIZES } from '../../src/load/queries/synthetic-cluster.ts'
 import { encodeQuery } from '../../src/load/queries/wire-query.ts'
-import { QueryTableBuilder } from '../../src/load/query-table.ts'
+import { type QueryTable, QueryTableBuilder } from '../../src/load/query-table.ts'
 import type { RunResult, RunSpec, Schedule } from '../../src/load/run.ts'
 import { LoadSession, type RunEvents } from '../../src/load/session.ts'
 import { drawQueries, type Query } from '../serve/queries.ts'
@@ -16,6 +16,8 @@ export interface Bench {
   /** Exists. */
   readonly folder: string
   readonly session: LoadSession
+  /** The same with queries of one length alone: the kernel cuts a message into segments of one length. */
+  readonly evenSession: LoadSession
   readonly queries: readonly Query[]
   /** The same queries as dnsperf reads them. */
   readonly queryFile: string
@@ -39,12 +41,20 @@ const UNDISTURBED = 0.98
 /** Draws the queries and starts the engine. */
 export async function startBench(options: Options, folder: string, signal: AbortSignal): Promise<Bench> {
   const queries = drawQueries(SIZE, 'positive', TABLE_COUNT, options.seed)
-  const builder = new QueryTableBuilder()
-  for (const { qname, qtype } of queries) builder.add(encodeQuery(qname, qtype))
   const queryFile = join(folder, 'queries.txt')
   writeFileSync(queryFile, queries.map(({ qname, qtype }) => `${qname} ${qtype}\n`).join(''))
-  const session = await LoadSession.start(builder.build(), { workers: 1, cores: [options.generatorCore] })
-  return { options, folder, session, queries, queryFile, signal, samples: [], runs: 0, disturbed: 0 }
+  const own = { workers: 1, cores: [options.generatorCore] }
+  const session = await LoadSession.start(tableOf(queries), own)
+  const lengths = Map.groupBy(queries, ({ qname }) => qname.length)
+  const [even] = [...lengths.values()].sort((a, b) => b.length - a.length)
+  const evenSession = await LoadSession.start(tableOf(even), own)
+  return { options, folder, session, evenSession, queries, queryFile, signal, samples: [], runs: 0, disturbed: 0 }
+}
+
+function tableOf(queries: readonly Query[]): QueryTable {
+  const builder = new QueryTableBuilder()
+  for (const { qname, qtype } of queries) builder.add(encodeQuery(qname, qtype))
+  return builder.build()
 }
 
 /** What is different from run to run. */
@@ -56,6 +66,8 @@ export interface Wanted {
   readonly seconds: number
   readonly sockets?: number
   readonly gso?: boolean
+  /** Queries of one length. */
+  readonly isEven?: boolean
   readonly pids?: readonly number[]
   /** Called when counting begins. */
   readonly begin?: () => void
@@ -89,7 +101,8 @@ export async function run(bench: Bench, wanted: Wanted): Promise<RunResult> {
       if (index === -1) wanted.begin?.()
     },
   }
-  const result = await bench.session.run(spec, events, pids, bench.signal)
+  const session = wanted.isEven === true ? bench.evenSession : bench.session
+  const result = await session.run(spec, events, pids, bench.signal)
   const { latency, rawLatency, lateness, series, ...plain } = result
   bench.samples.push({ what, round, ...plain })
   bench.runs++
