@@ -55,8 +55,9 @@ export function assertAllCounted({ sent, answered, lost, latency, rawLatency, rc
     rcodes.reduce((sum, times) => sum + times, 0),
     answered,
   )
-  if (lost === 0) return
   const timeoutMicros = spec.timeoutMs * 1000
+  assert.ok(percentileMicros(rawLatency, 100) < timeoutMicros * 1.01, 'nothing takes longer than the timeout')
+  if (lost === 0) return
   const percent = 100 - (50 * lost) / sent
   assert.ok(percentileMicros(latency, percent) > timeoutMicros * 0.99, 'a lost query counts with the timeout')
   assert.ok(percentileMicros(rawLatency, percent) > timeoutMicros * 0.99, 'a lost query counts with the timeout')
