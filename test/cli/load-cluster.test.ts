@@ -63,7 +63,7 @@ test('an API server that cannot be had', async (t) => {
   const kubeconfig = cluster.folder.write({ name: 'gone', server: 'https://127.0.0.1:1' })
   const { code, stderr } = await load(
     cluster,
-    `--server 127.0.0.1:1 --kubeconfig ${kubeconfig} --startup_timeout 3s`,
+    `--server 127.0.0.1:1 --kubeconfig ${kubeconfig} --startup_timeout 3s --quiet`,
   )
   assert.equal(code, 1)
   assert.match(stderr, /ECONNREFUSED|refused/)
