@@ -72,7 +72,7 @@ export interface Counts {
   readonly answered: number
   /** No answer in time. */
   readonly lost: number
-  /** Sent too late (RunSpec.lateMs). */
+  /** Sent too late (RunSpec.lateMs) by the generator: not what had to wait until a connection took it. */
   readonly late: number
   /** Answers with TC set. */
   readonly truncated: number
@@ -84,7 +84,7 @@ export interface Counts {
   readonly malformed: number
   readonly octetsSent: number
   readonly octetsReceived: number
-  /** Connections opened, of transports that have them. */
+  /** Connections opened, of transports that have them; those that are there when it begins to count, too. */
   readonly connections: number
   /** Answers by RCODE, RCODES of them. */
   readonly rcodes: readonly number[]

@@ -1,10 +1,12 @@
-// The load over streams: TCP, TLS and HTTPS, and UDP where there is no other way, on the event loop of a worker thread. It keeps the times as exactly as an event loop can: while
-// something is due or awaited it goes round without sleeping, and each round takes what has come before it sends.
+// The load over streams: TCP, TLS and HTTPS, and UDP where there is no other way, on the event loop of a worker thread. It keeps
+// the times as exactly as an event loop can: while something is due or awaited it goes round without sleeping, and each round takes
+// what has come before it sends.
 //
 // A query that no answer can come for any more (its connection has ended, its request failed) is lost when its time is over, as one
-// that the server says nothing to. While no connection takes queries, because there is none or the server does not read what was sent,
-// they wait: the latency from the intended time of sending shows it, but it is the server's doing and counts as no lateness of ours. What has waited as
-// long as the timeout counts as sent and lost: whoever asks sees no difference. Of a closed loop nothing waits, it only has less under way.
+// that the server says nothing to. While no connection takes queries, because there is none or the server does not read what was
+// sent, they wait: the latency from the intended time of sending shows it, but it is the server's doing and counts as no lateness of
+// ours. What has waited as long as the timeout counts as sent and lost: whoever asks sees no difference. Of a closed loop nothing
+// waits, it only has less under way.
 
 import { randomInt } from 'node:crypto'
 import { Flights, NO_FLIGHT } from './flights.ts'

@@ -221,7 +221,8 @@ test('the server drops connections in the middle', async () => {
   assert.ok(result.answered > 0)
   assert.ok(server.sessionCount > 2)
   const times = Object.values(result.errors).reduce((sum, count) => sum + count, 0)
-  assert.ok(times > 0 && times <= 2 * server.sessionCount, JSON.stringify(result.errors))
+  // Once for the connection, and requests that never left it.
+  assert.ok(times > 0 && times <= result.lost + server.sessionCount, JSON.stringify(result.errors))
 })
 
 test('a server that says to calm down', async () => {
