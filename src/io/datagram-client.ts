@@ -236,9 +236,14 @@ export class Watches {
     for (let i = 0; i < sockets.length; i++) writeWatch(this.#words, 0, i, sockets[i])
   }
 
-  /** Asks the system, waiting so long at most. @returns how many have something */
-  look(timeoutMs: number): number {
-    return Math.max(0, waitForInput(this.#memory, this.#count, timeoutMs))
+  /** Puts another socket into a place. */
+  watch(index: number, socket: number): void {
+    if (index < this.#count) writeWatch(this.#words, 0, index, socket)
+  }
+
+  /** Asks the system about the first `count` places (1 or more), waiting so long at most. @returns how many have something */
+  look(timeoutMs: number, count = this.#count): number {
+    return Math.max(0, waitForInput(this.#memory, Math.min(count, this.#count), timeoutMs))
   }
 
   /** Whether the one at that place had something when look() was called last. */

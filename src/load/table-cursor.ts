@@ -1,6 +1,7 @@
 // Which query comes next. Each worker has a part of the table for itself, so that no two ask the same at the same time and a table
 // that is sent once is sent once; for a replay they take turns, because times follow the order of the table.
 
+import { orderByLength } from './length-order.ts'
 import { FOLLOWER, type QueryTable } from './query-table.ts'
 
 /** One worker's way through the table, again and again. */
@@ -9,13 +10,17 @@ export class TableCursor {
   readonly #first: number
   readonly #end: number
   readonly #step: number
+  /** Queries by place, from `first` on; null for the order of the table. */
+  readonly #order: Uint32Array | null
+  /** A place. */
   #next: number
   /** Queries taken so far. */
   taken = 0
   /** Queries of one pass: 0 for a worker that has no part. */
   readonly perPass: number
 
-  constructor(table: QueryTable, isReplay: boolean, worker: number, workers: number) {
+  /** @param isByLength  takes queries of equal length together */
+  constructor(table: QueryTable, isReplay: boolean, worker: number, workers: number, isByLength = false) {
     const { count, flags } = table
     const first = isReplay ? worker : leaderAt(table, Math.floor((count * worker) / workers))
     const end = isReplay ? count : leaderAt(table, Math.floor((count * (worker + 1)) / workers))
@@ -28,16 +33,17 @@ export class TableCursor {
     this.#end = hasPart ? end : count
     this.#step = hasPart ? step : 1
     this.#next = this.#first
+    this.#order = isByLength && !isReplay ? orderByLength(table, this.#first, this.#end) : null
   }
 
   /** The query that comes next; nothing is taken. */
   get query(): number {
-    return this.#next
+    return this.#order === null ? this.#next : this.#order[this.#next - this.#first]
   }
 
   /** Whether it belongs to the one before. */
   get isFollower(): boolean {
-    return (this.#flags[this.#next] & FOLLOWER) !== 0
+    return (this.#flags[this.query] & FOLLOWER) !== 0
   }
 
   /** Takes it. */

@@ -26,8 +26,8 @@ const COALESCED_CAPACITY = 65_536
 const SOCKET_BUFFER = 4 * 1024 * 1024
 /** Sockets of one worker: as many as one poll(2) takes. */
 export const SOCKETS_MAX = 1000
-/** With answers awaited on more sockets than this, the system is asked which have any. */
-const ASK_ABOVE = 8
+/** With answers awaited on more sockets than this, the system is asked which have any: a call for each costs more. */
+const ASK_ABOVE = 3
 /** Unless at least this share of the sockets had some the last time. */
 const LIKELY = 0.5
 const EXPIRY_EVERY_MS = 1
@@ -58,6 +58,8 @@ export class UdpLoop {
   readonly #outbound = new Outbound(BATCH, QUERY_LENGTH_MAX)
   readonly #inbound: Inbound
   readonly #watches: Watches
+  /** Sockets that answers are awaited on, as last gathered. */
+  readonly #awaited: Int32Array
   /** Of the queries that are prepared to be sent. */
   readonly #batchQueries = new Uint32Array(BATCH)
   readonly #batchIntended = new Float64Array(BATCH)
@@ -97,6 +99,7 @@ export class UdpLoop {
       ? new Inbound(COALESCED_SLOTS, COALESCED_CAPACITY, true)
       : new Inbound(BATCH, ANSWER_CAPACITY, false)
     this.#watches = new Watches(this.#sockets)
+    this.#awaited = new Int32Array(count)
   }
 
   /** Answers that the kernel had no room for. */
@@ -132,7 +135,7 @@ export class UdpLoop {
         samples.turn(now)
         expiryMs = now + EXPIRY_EVERY_MS
       }
-      if (done === 0 && spec.sleeps === true) this.#watches.look(SLEEP_MS)
+      if (done === 0 && spec.sleeps === true) this.#look(Math.max(1, this.#findAwaited()), SLEEP_MS)
       if (done === 0 && now >= fromMs && now < toMs && isSending) this.idleMs += now - previous
       previous = now
     }
@@ -157,17 +160,14 @@ export class UdpLoop {
 
   /** Visits the sockets. @param refills  sends right behind the answers what a closed loop has room for */
   #sweep(refills: boolean): number {
-    const { pending } = this.#flights
-    const sockets = this.#sockets
-    let awaited = 0
-    for (let s = 0; s < sockets.length; s++) if (pending[s] > 0) awaited++
+    const awaited = this.#findAwaited()
     const asks = awaited > ASK_ABOVE && this.#hitShare < LIKELY
-    if (asks) this.#watches.look(0)
+    if (asks) this.#look(awaited, 0)
     let hits = 0
     let moved = 0
-    for (let s = 0; s < sockets.length; s++) {
-      if (asks ? !this.#watches.isReady(s) : pending[s] === 0) continue
-      const taken = this.#take(s)
+    for (let i = 0; i < awaited; i++) {
+      if (asks && !this.#watches.isReady(i)) continue
+      const taken = this.#take(this.#awaited[i])
       if (taken === 0) continue
       hits++
       moved += taken
@@ -175,6 +175,20 @@ export class UdpLoop {
     }
     if (awaited > 0) this.#hitShare = hits / awaited
     return moved
+  }
+
+  /** Gathers the sockets that answers are awaited on. @returns how many */
+  #findAwaited(): number {
+    const { pending } = this.#flights
+    let awaited = 0
+    for (let socket = 0; socket < pending.length; socket++) if (pending[socket] > 0) this.#awaited[awaited++] = socket
+    return awaited
+  }
+
+  /** Asks the system which of the first so many gathered have something, waiting so long at most. */
+  #look(awaited: number, timeoutMs: number): void {
+    for (let i = 0; i < awaited; i++) this.#watches.watch(i, this.#sockets[this.#awaited[i]])
+    this.#watches.look(timeoutMs, awaited)
   }
 
   #take(socket: number): number {

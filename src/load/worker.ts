@@ -48,7 +48,7 @@ class LoadWorker {
     const parts: LoopParts = {
       spec,
       table,
-      cursor: new TableCursor(table, schedule.kind === 'replay', worker, workers),
+      cursor: new TableCursor(table, schedule.kind === 'replay', worker, workers, spec.gso),
       pace: paceOf(schedule, warmupMs, durationMs, worker, workers, table.times),
       tally: new Tally(spec.lateMs, postSecond),
       samples: new SampleBatches(spec.sampleEvery, schedule.kind === 'closed', control, worker, (batch, length) =>

@@ -3,8 +3,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { FOLLOWER, QueryTableBuilder } from '../../../src/load/query-table.ts'
 import { TableCursor } from '../../../src/load/table-cursor.ts'
-import { tableOfGroups } from './tables.ts'
+import { message, tableOfGroups } from './tables.ts'
 
 /** Sizes of groups: mostly single queries and pairs. */
 const anyGroups = fc.array(fc.constantFrom(1, 2, 2, 2, 3), { minLength: 1, maxLength: 30 })
@@ -95,5 +96,36 @@ test('what is taken back comes again', () => {
         }
       },
     ),
+  )
+})
+
+test('in the order of lengths, each length of a part comes once, nothing is left out, and groups stay together', () => {
+  const anyLengths = fc.array(fc.tuple(fc.integer({ min: 1, max: 4 }), fc.constantFrom(1, 2, 3)), {
+    minLength: 1,
+    maxLength: 30,
+  })
+  fc.assert(
+    fc.property(anyLengths, anyWorkers, (groups, workers) => {
+      const builder = new QueryTableBuilder()
+      groups.forEach(([letters, size]) => {
+        for (let i = 0; i < size; i++) builder.add(message(`${'a'.repeat(letters)}.test`), i > 0)
+      })
+      const table = builder.build()
+      const parts = Array.from({ length: workers }, (_, worker) => {
+        const cursor = new TableCursor(table, false, worker, workers, true)
+        return take(cursor, cursor.perPass)
+      })
+      assert.deepEqual(
+        parts.flat().sort((a, b) => a - b),
+        Array.from({ length: table.count }, (_, i) => i),
+      )
+      for (const part of parts) {
+        part.forEach((query, i) => {
+          if (table.flags[query] === FOLLOWER) assert.equal(part[i - 1], query - 1)
+        })
+        const runs = part.filter((query, i) => i === 0 || table.lengths[query] !== table.lengths[part[i - 1]])
+        assert.equal(runs.length, new Set(part.map((query) => table.lengths[query])).size)
+      }
+    }),
   )
 })
