@@ -19,17 +19,17 @@ import { CONTROL_STOP, type RunTimes } from './worker-run.ts'
 const BATCH = 64
 /** Queries that leave with one call in a closed loop, unless it has too few sockets for what is to be under way: few, so that many flows are. */
 const CLOSED_BATCH = 8
-const ANSWER_CAPACITY = 4096
+const ANSWER_CAPACITY = 4096 + 192
 /** With UDP_GRO a message is several datagrams. */
 const COALESCED_SLOTS = 16
 const COALESCED_CAPACITY = 65_536
 const SOCKET_BUFFER = 4 * 1024 * 1024
 /** Sockets of one worker: as many as one poll(2) takes. */
 export const SOCKETS_MAX = 1000
-/** With answers awaited on more sockets than this, the system is asked which have any: a call for each costs more. */
-const ASK_ABOVE = 3
-/** Unless at least this share of the sockets had some the last time. */
-const LIKELY = 0.5
+/** So many sockets in a row without an answer: the others are asked about with one call, */
+const MISSES_MAX = 3
+/** and not again before this many times as long as that took has passed. */
+const ASK_PAUSE = 8
 const EXPIRY_EVERY_MS = 1
 /** The shortest time that poll(2) knows. */
 const SLEEP_MS = 1
@@ -55,7 +55,7 @@ export class UdpLoop {
   readonly #parts: LoopParts
   readonly #sockets: Int32Array
   readonly #flights: Flights
-  readonly #outbound = new Outbound(BATCH, QUERY_LENGTH_MAX)
+  readonly #outbound = new Outbound(BATCH, QUERY_LENGTH_MAX + 64)
   readonly #inbound: Inbound
   readonly #watches: Watches
   /** Sockets that answers are awaited on, as last gathered. */
@@ -70,7 +70,8 @@ export class UdpLoop {
   /** Queries until the table has been sent as often as it is to be. */
   readonly #limit: number
   #nextSocket = 0
-  #hitShare = 1
+  /** When the system may be asked again. */
+  #askAgainMs = 0
   #startMs = 0
   /** What is to be sent later is not. */
   #untilMs = 0
@@ -135,7 +136,7 @@ export class UdpLoop {
         samples.turn(now)
         expiryMs = now + EXPIRY_EVERY_MS
       }
-      if (done === 0 && spec.sleeps === true) this.#look(Math.max(1, this.#findAwaited()), SLEEP_MS)
+      if (done === 0 && spec.sleeps === true) this.#look(0, Math.max(1, this.#findAwaited()), SLEEP_MS)
       if (done === 0 && now >= fromMs && now < toMs && isSending) this.idleMs += now - previous
       previous = now
     }
@@ -161,34 +162,48 @@ export class UdpLoop {
   /** Visits the sockets. @param refills  sends right behind the answers what a closed loop has room for */
   #sweep(refills: boolean): number {
     const awaited = this.#findAwaited()
-    const asks = awaited > ASK_ABOVE && this.#hitShare < LIKELY
-    if (asks) this.#look(awaited, 0)
-    let hits = 0
     let moved = 0
-    for (let i = 0; i < awaited; i++) {
-      if (asks && !this.#watches.isReady(i)) continue
-      const taken = this.#take(this.#awaited[i])
-      if (taken === 0) continue
-      hits++
+    let misses = 0
+    let i = 0
+    // Those that were sent on first are mostly answered first: as long as that holds, nobody need be asked.
+    for (; i < awaited && misses < MISSES_MAX; i++) {
+      const taken = this.#visit(this.#awaited[i], refills)
+      misses = taken === 0 ? misses + 1 : 0
       moved += taken
-      if (refills) moved += this.#refill()
     }
-    if (awaited > 0) this.#hitShare = hits / awaited
+    if (i === awaited) return moved
+    const askedMs = clock()
+    if (askedMs < this.#askAgainMs) return moved
+    this.#look(i, awaited, 0)
+    const answeredMs = clock()
+    this.#askAgainMs = answeredMs + ASK_PAUSE * (answeredMs - askedMs)
+    for (let rest = 0; i < awaited; i++, rest++) {
+      if (this.#watches.isReady(rest)) moved += this.#visit(this.#awaited[i], refills)
+    }
     return moved
   }
 
-  /** Gathers the sockets that answers are awaited on. @returns how many */
+  /** Takes what a socket has. @returns messages moved */
+  #visit(socket: number, refills: boolean): number {
+    const taken = this.#take(socket)
+    return taken > 0 && refills ? taken + this.#refill() : taken
+  }
+
+  /** Gathers the sockets that answers are awaited on, the one that was last sent on longest ago first. @returns how many */
   #findAwaited(): number {
     const { pending } = this.#flights
+    const next = this.#nextSocket
     let awaited = 0
-    for (let socket = 0; socket < pending.length; socket++) if (pending[socket] > 0) this.#awaited[awaited++] = socket
+    for (let socket = next; socket < pending.length; socket++)
+      if (pending[socket] > 0) this.#awaited[awaited++] = socket
+    for (let socket = 0; socket < next; socket++) if (pending[socket] > 0) this.#awaited[awaited++] = socket
     return awaited
   }
 
-  /** Asks the system which of the first so many gathered have something, waiting so long at most. */
-  #look(awaited: number, timeoutMs: number): void {
-    for (let i = 0; i < awaited; i++) this.#watches.watch(i, this.#sockets[this.#awaited[i]])
-    this.#watches.look(timeoutMs, awaited)
+  /** Asks the system which of those gathered, `from` to `end`, have something, waiting so long at most. */
+  #look(from: number, end: number, timeoutMs: number): void {
+    for (let i = from; i < end; i++) this.#watches.watch(i - from, this.#sockets[this.#awaited[i]])
+    this.#watches.look(timeoutMs, end - from)
   }
 
   #take(socket: number): number {
