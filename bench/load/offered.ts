@@ -16,6 +16,8 @@ const OUTSTANDING = [128, 512, 2048]
 /** Of what the echo answers. */
 const STEPS = [0.5, 0.8, 0.9, 1, 1.1, 1.25, 1.5, 2, 2.5, 3]
 const GSO_GOAL = 1.5
+/** A run has a whole number of queries, and may lack the last. */
+const WHOLE = 0.9999
 const LATE_AT = 0.8
 /** Percent. */
 const LATE_MAX = 0.1
@@ -139,7 +141,7 @@ async function openLoops(bench: Bench, echoRate: number, flows: Flows, times: nu
     }
     offered.push(most)
   }
-  const rateGoal = times === null ? null : { least: echoRate * times, most: INFINITY }
+  const rateGoal = times === null ? null : { least: Math.floor(echoRate * times * WHOLE), most: INFINITY }
   const lateGoal = times === null ? null : { least: 0, most: LATE_MAX }
   const part = 'offered'
   return [
