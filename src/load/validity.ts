@@ -129,7 +129,7 @@ function remedyFor(result: RunResult): string {
 
 /** Workers of UDP never sleep unless they are told to: what they lack of their cores, others had. Streams sleep when there is nothing to do. */
 function hasOwnCores({ spec, own }: RunResult): boolean {
-  const neverSleeps = spec.target.transport === 'udp' && spec.sleeps !== true
+  const neverSleeps = spec.target.transport === 'udp' && spec.sleeps !== true && spec.isPortable !== true
   return !neverSleeps || !(Math.min(...own.cpuShares) < CPU_SHARE_MIN)
 }
 

@@ -65,6 +65,7 @@ test('what makes a run invalid, what is remarked, what is neither', () => {
     ['the server was full', { spec: closed, own: { cpuShares: [0.9] }, serverCpuNs: FULL }, 'remark', /90 %/],
     ['streams sleep', { spec: { ...closed, ...tcp }, own: { cpuShares: [0.2] } }, 'valid'],
     ['so do others that are told to', { spec: { ...closed, sleeps: true }, own: { cpuShares: [0.2] } }, 'valid'],
+    ['and those of the portable way', { spec: { ...closed, isPortable: true }, own: { cpuShares: [0.2] } }, 'valid'],
     ['no shares known', { spec: closed, own: { cpuShares: [], idleShares: [] } }, 'valid'],
 
     ['3 % idle', { spec: closed, own: { idleShares: [0.5, 0.03] } }, 'valid'],
