@@ -173,6 +173,8 @@ for (const [name, change] of Object.entries(changes)) {
         assert.notEqual(difference, null)
         assert.ok((difference?.text ?? '') !== '' && !difference?.text.includes('\n'))
       }),
+      // Of some changes one answer in ten is one that can be changed so.
+      { numRuns: 400 },
     )
     assert.ok(count > 10, `${count} answers were changed`)
   })
