@@ -14,7 +14,7 @@ import {
   type Schedule,
   type Target,
 } from '../run.ts'
-import { costText, countText, microsText, octetsText, shareText, spanText } from './number-text.ts'
+import { costText, countText, microsText, NO_NUMBER, octetsText, shareText, spanText } from './number-text.ts'
 
 /** A name, its value, and a few words about it that may be ''. */
 export type Fact = readonly [name: string, value: string, note: string]
@@ -111,6 +111,18 @@ export function countFacts(result: RunResult): Fact[] {
   for (const [name, times] of Object.entries(result.errors)) facts.push(['Error', countText(times), name])
   facts.push(['Octets', octetsText(result.octetsSent), `sent; ${octetsText(result.octetsReceived)} received`])
   return facts
+}
+
+/** A run in a table: answered a second, lost, p50, p99 and CPU a query. */
+export function runCells({ result }: JudgedRun): string[] {
+  const { latency, serverCpuNs, answered } = result
+  return [
+    countText(qpsOf(result)),
+    shareText(lossOf(result)),
+    microsText(percentileMicros(latency, 50)),
+    microsText(percentileMicros(latency, 99)),
+    serverCpuNs === null ? NO_NUMBER : costText(serverCpuNs / answered / 1000),
+  ]
 }
 
 /** Answers of several runs. */

@@ -1,15 +1,14 @@
 // The sections that only a search or a comparison has.
 
-import { percentileMicros } from '../histogram.ts'
 import type { Compared, ComparisonOutcome, JudgedRun, Quartiles, Report } from '../outcome.ts'
-import { lossOf, qpsOf } from '../run.ts'
-import { rcodeShares, sumOfAnswers, targetText } from './facts.ts'
+import { rcodeShares, runCells, sumOfAnswers, targetText } from './facts.ts'
 import { plotFrame, table } from './html-tables.ts'
 import { Html, html } from './html-text.ts'
 import { letterOf, METRICS, validRuns } from './metrics.ts'
-import { costText, countText, microsText, NO_NUMBER, ratioText, shareText } from './number-text.ts'
+import { countText, NO_NUMBER, ratioText, shareText } from './number-text.ts'
 
 const NOTHING = new Html('')
+/** runCells, and the verdict. */
 const RUN_HEAD = ['Answered a second', 'Lost', 'p50', 'p99', 'CPU a query', '']
 
 /** The search for the capacity: how it went, and all its trials. */
@@ -95,16 +94,4 @@ function quartileCell(quartiles: Quartiles | null, text: (value: number) => stri
 
 function invalidCell({ validity }: JudgedRun): Html {
   return html`<span class="bad">INVALID</span> <span class="note">${validity.reasons.join(' ')}</span>`
-}
-
-/** RUN_HEAD, but for the last. */
-function runCells({ result }: JudgedRun): string[] {
-  const { latency, serverCpuNs, answered } = result
-  return [
-    countText(qpsOf(result)),
-    shareText(lossOf(result)),
-    microsText(percentileMicros(latency, 50)),
-    microsText(percentileMicros(latency, 99)),
-    serverCpuNs === null ? NO_NUMBER : costText(serverCpuNs / answered / 1000),
-  ]
 }

@@ -1,6 +1,5 @@
 // A report as plain text, for the terminal. Above all it must not be read past: an invalid result says so first and last.
 
-import { percentileMicros } from '../histogram.ts'
 import type {
   CapacityOutcome,
   Compared,
@@ -11,7 +10,7 @@ import type {
   RunOutcome,
   Verification,
 } from '../outcome.ts'
-import { lossOf, qpsOf, type RunResult } from '../run.ts'
+import type { RunResult } from '../run.ts'
 import {
   boundsText,
   countFacts,
@@ -19,6 +18,7 @@ import {
   PERCENTILES,
   percentileTexts,
   rcodeShares,
+  runCells,
   scheduleText,
   specText,
   sumOfAnswers,
@@ -26,7 +26,7 @@ import {
   verdictOf,
 } from './facts.ts'
 import { letterOf, METRICS, validRuns } from './metrics.ts'
-import { costText, countText, microsText, NO_NUMBER, ratioText, shareText } from './number-text.ts'
+import { countText, microsText, ratioText, shareText } from './number-text.ts'
 import { printable, tableLines } from './text-table.ts'
 
 const RULE = '!'.repeat(72)
@@ -136,18 +136,6 @@ function capacityLines(outcome: CapacityOutcome, from: string): string[] {
   }
   lines.push('')
   return lines
-}
-
-/** Answered a second, lost, p50, p99 and CPU a query. */
-function runCells({ result }: JudgedRun): string[] {
-  const { latency, serverCpuNs, answered } = result
-  return [
-    countText(qpsOf(result)),
-    shareText(lossOf(result)),
-    microsText(percentileMicros(latency, 50)),
-    microsText(percentileMicros(latency, 99)),
-    serverCpuNs === null ? NO_NUMBER : costText(serverCpuNs / answered / 1000),
-  ]
 }
 
 function comparisonLines(outcome: ComparisonOutcome, from: string): string[] {
