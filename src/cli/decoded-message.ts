@@ -1,7 +1,7 @@
 // A response as people read it: sections, names and RDATA in presentation format. Cold: for commands that print answers.
 // Not here: messages as objects (src/dns/message.ts), the in-place parser of the query path (src/dns/question.ts).
 
-import { decodeMessage as decode, type Message, type ResourceRecord, rdataNames } from '../dns/message.ts'
+import { decodeMessage as decode, flagNames, type ResourceRecord, rdataNames } from '../dns/message.ts'
 import { rcodeName } from '../dns/rcodes.ts'
 import { rdataText } from '../dns/record-text.ts'
 import { CLASSES, TYPES, typeName } from '../dns/record-types.ts'
@@ -51,24 +51,11 @@ export function decodeMessage(packet: Uint8Array): DecodedMessage {
   const message = decode(packet, 0, packet.length)
   return {
     rcode: rcodeName(message.rcode),
-    flags: flagsOf(message),
+    flags: flagNames(message),
     answer: message.answer.map(decodedRecord),
     authority: message.authority.map(decodedRecord),
     additional: message.additional.map(decodedRecord),
   }
-}
-
-function flagsOf(message: Message): string[] {
-  const flags: [string, boolean][] = [
-    ['qr', message.response],
-    ['aa', message.authoritative],
-    ['tc', message.truncated],
-    ['rd', message.recursionDesired],
-    ['ra', message.recursionAvailable],
-    ['ad', message.authenticData],
-    ['cd', message.checkingDisabled],
-  ]
-  return flags.filter(([, set]) => set).map(([name]) => name)
 }
 
 function decodedRecord(record: ResourceRecord): DecodedRecord {

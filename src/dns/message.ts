@@ -120,6 +120,20 @@ export function encodeMessage(
   }
 }
 
+/** Of `qr aa tc rd ra ad cd` those that are set, as dig prints them. */
+export function flagNames(message: Message): string[] {
+  const flags: [name: string, isSet: boolean][] = [
+    ['qr', message.response],
+    ['aa', message.authoritative],
+    ['tc', message.truncated],
+    ['rd', message.recursionDesired],
+    ['ra', message.recursionAvailable],
+    ['ad', message.authenticData],
+    ['cd', message.checkingDisabled],
+  ]
+  return flags.filter(([, isSet]) => isSet).map(([name]) => name)
+}
+
 class Decoder {
   readonly #packet: Uint8Array
   readonly #start: number

@@ -7,6 +7,7 @@ import fc from 'fast-check'
 import {
   decodeMessage,
   encodeMessage,
+  flagNames,
   type Message,
   MessageError,
   mapNames,
@@ -68,6 +69,25 @@ function decode(message: Uint8Array): Message {
 function record(owner: string, type: number, rdata: Uint8Array, ttl = 5): ResourceRecord {
   return { owner, type, class: 1, ttl, rdata }
 }
+
+test('flags by name, in the order of the header', () => {
+  const cases: [bits: number, names: string][] = [
+    [0x8000, 'qr'],
+    [0x0400, 'aa'],
+    [0x0200, 'tc'],
+    [0x0100, 'rd'],
+    [0x0080, 'ra'],
+    [0x0040, ''], // Z, which has no name
+    [0x0020, 'ad'],
+    [0x0010, 'cd'],
+    [0x0000, ''],
+    [0xffff, 'qr aa tc rd ra ad cd'],
+  ]
+  for (const [bits, names] of cases) {
+    const header = Uint8Array.of(0, 0, bits >>> 8, bits & 255, 0, 0, 0, 0, 0, 0, 0, 0)
+    assert.equal(flagNames(decode(header)).join(' '), names)
+  }
+})
 
 test('a response octet for octet: owners and the names of RFC 1035 are compressed, targets of SRV are not', () => {
   const message = {

@@ -1,6 +1,6 @@
 // Answers and questions as people read them: lines much as dig prints them.
 
-import { decodeMessage, type Message, MessageError, type ResourceRecord } from '../../dns/message.ts'
+import { decodeMessage, flagNames, type Message, MessageError, type ResourceRecord } from '../../dns/message.ts'
 import { rcodeName } from '../../dns/rcodes.ts'
 import { rdataText, recordText } from '../../dns/record-text.ts'
 import { CLASSES, className, typeName } from '../../dns/record-types.ts'
@@ -56,17 +56,4 @@ export function decodedOrWhy(octets: Uint8Array): Message | string {
 
 function sectionLines(name: string, records: readonly ResourceRecord[]): string[] {
   return records.length === 0 ? [] : [`;; ${name} SECTION:`, ...records.map(recordText)]
-}
-
-function flagNames(message: Message): string[] {
-  const flags: [name: string, isSet: boolean][] = [
-    ['qr', message.response],
-    ['aa', message.authoritative],
-    ['tc', message.truncated],
-    ['rd', message.recursionDesired],
-    ['ra', message.recursionAvailable],
-    ['ad', message.authenticData],
-    ['cd', message.checkingDisabled],
-  ]
-  return flags.filter(([, isSet]) => isSet).map(([name]) => name)
 }
