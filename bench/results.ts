@@ -88,12 +88,6 @@ export function keepResults(results: Results, jsonPath: string, isRecorded: bool
   if (isRecorded) console.log(`recorded in ${recordResults(results)}`)
 }
 
-/** Arguments in which a `--json` without a file has become `--record`. */
-export function withRecord(argv: readonly string[]): string[] {
-  const isAlone = (at: number): boolean => argv[at] === '--json' && (argv[at + 1] ?? '--').startsWith('--')
-  return argv.map((word, at) => (isAlone(at) ? '--record' : word))
-}
-
 /** @throws ResultsError for a file that cannot be read or holds something else */
 export function readResults(path: string): Results {
   const fail = (what: string): never => {

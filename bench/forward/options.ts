@@ -1,14 +1,11 @@
 // What the command line of the measurement of forwarding says.
 
-import { resolve } from 'node:path'
-import { parseArgs } from 'node:util'
-import { withRecord } from '../results.ts'
-import { chosen, inRange } from '../serve/options.ts'
+import { Arguments, type CommonOptions, RESULTS_HELP } from '../arguments.ts'
 import { MIXES, type Mix } from '../serve/queries.ts'
 import { TARGETS } from './targets.ts'
 
 /** What to measure and how long. */
-export interface Options {
+export interface Options extends CommonOptions {
   readonly rounds: number
   readonly seconds: number
   readonly targets: readonly string[]
@@ -20,18 +17,11 @@ export interface Options {
   readonly clients: number
   readonly sockets: number
   readonly outstanding: number
-  readonly seed: number
   readonly serverCore: number
   readonly generatorCore: number
   readonly upstreamCore: number
   /** First of about twenty ports on 127.0.0.1. */
   readonly port: number
-  /** '' = none. */
-  readonly jsonPath: string
-  /** Whether figures go to bench/results too. */
-  readonly isRecorded: boolean
-  /** `bin/peregrine` of the checkout to measure. */
-  readonly launcher: string
 }
 
 /** What `--help` prints. */
@@ -49,8 +39,7 @@ export const HELP = `npm run bench:forward -- [options]
   --server-core N, --generator-core N, --upstream-core N    (1, 0, and the generator's)
   --port N               first port on 127.0.0.1 (5700)
   --launcher PATH        bin/peregrine of another checkout
-  --json FILE            figures, and all that they were made of
-  --record               figures to bench/results, by date (or --json alone)`
+${RESULTS_HELP}`
 
 const QUICK: Record<string, string> = { rounds: '2', seconds: '0.4', mixes: 'positive' }
 
@@ -63,13 +52,10 @@ const DEFAULTS: Record<string, string> = {
   clients: '1000',
   sockets: '8',
   outstanding: '256',
-  seed: '1',
   'server-core': '1',
   'generator-core': '0',
   'upstream-core': '',
   port: '5700',
-  json: '',
-  launcher: resolve(import.meta.dirname, '../../bin/peregrine'),
 }
 
 /**
@@ -79,34 +65,24 @@ const DEFAULTS: Record<string, string> = {
  * @throws Error naming the option and what it may be
  */
 export function readOptions(argv: readonly string[]): Options | undefined {
-  const texts = Object.fromEntries(Object.keys(DEFAULTS).map((name) => [name, { type: 'string' as const }]))
-  const flags = { quick: { type: 'boolean' }, record: { type: 'boolean' }, help: { type: 'boolean' } } as const
-  const given = parseArgs({ args: withRecord(argv), options: { ...texts, ...flags } }).values as Record<
-    string,
-    string | boolean | undefined
-  >
-  if (given.help) return undefined
-  const values = { ...DEFAULTS, ...(given.quick ? QUICK : {}), ...given } as Record<string, string>
-  const number = (name: string, least: number, most: number) => inRange(name, values[name], least, most)
-  const only = chosen('only', values.only, ['hits', 'misses', 'burst'])
-  const known = TARGETS.map((target) => target.name)
+  const given = Arguments.read(argv, DEFAULTS, QUICK)
+  if (given === undefined) return undefined
+  const only = given.chosen('only', ['hits', 'misses', 'burst'])
+  const known = TARGETS.map(({ name }) => name)
   return {
     // The names of misses are made for at most so many runs, and held in memory for so many seconds.
-    rounds: number('rounds', 1, 1000),
-    seconds: number('seconds', 0.05, 10),
-    targets: chosen('targets', values.targets, known),
-    mixes: only.includes('hits') ? (chosen('mixes', values.mixes, MIXES) as Mix[]) : [],
+    rounds: given.number('rounds', 1, 1000),
+    seconds: given.number('seconds', 0.05, 10),
+    targets: given.chosen('targets', known),
+    mixes: only.includes('hits') ? given.chosen('mixes', MIXES) : [],
     misses: only.includes('misses'),
-    clients: only.includes('burst') ? number('clients', 1, 10_000) : 0,
-    sockets: number('sockets', 1, 4096),
-    outstanding: number('outstanding', 1, 8192),
-    seed: number('seed', 0, 2 ** 32 - 1),
-    serverCore: number('server-core', 0, 4095),
-    generatorCore: number('generator-core', 0, 4095),
-    upstreamCore: number(values['upstream-core'] === '' ? 'generator-core' : 'upstream-core', 0, 4095),
-    port: number('port', 1, 65_000),
-    jsonPath: values.json,
-    isRecorded: given.record === true,
-    launcher: resolve(values.launcher),
+    clients: only.includes('burst') ? given.number('clients', 1, 10_000) : 0,
+    sockets: given.number('sockets', 1, 4096),
+    outstanding: given.number('outstanding', 1, 8192),
+    serverCore: given.number('server-core', 0, 4095),
+    generatorCore: given.number('generator-core', 0, 4095),
+    upstreamCore: given.number(given.text('upstream-core') === '' ? 'generator-core' : 'upstream-core', 0, 4095),
+    port: given.number('port', 1, 65_000),
+    ...given.common(),
   }
 }

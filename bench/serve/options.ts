@@ -1,14 +1,12 @@
 // What the command line of the measurement says.
 
-import { resolve } from 'node:path'
-import { parseArgs } from 'node:util'
 import { SIZES } from '../../src/load/queries/synthetic-cluster.ts'
-import { withRecord } from '../results.ts'
+import { Arguments, type CommonOptions, RESULTS_HELP } from '../arguments.ts'
 import { MIXES, type Mix } from './queries.ts'
 import { TARGETS } from './targets.ts'
 
 /** What to measure and how long. */
-export interface Options {
+export interface Options extends CommonOptions {
   readonly rounds: number
   readonly seconds: number
   readonly targets: readonly string[]
@@ -18,18 +16,11 @@ export interface Options {
   readonly outstanding: readonly number[]
   /** Queries drawn for each size and mix. */
   readonly tableCount: number
-  readonly seed: number
   readonly serverCore: number
   readonly generatorCore: number
   /** First of a few dozen ports on 127.0.0.1. */
   readonly port: number
-  /** '' = none. */
-  readonly jsonPath: string
-  /** Whether figures go to bench/results too. */
-  readonly isRecorded: boolean
   readonly loadSeconds: number
-  /** `bin/peregrine` of the checkout to measure. */
-  readonly launcher: string
 }
 
 /** What `--help` prints. */
@@ -48,8 +39,7 @@ export const HELP = `npm run bench:serve -- [options]
   --port N               first port on 127.0.0.1 (5500)
   --load-seconds N       how long a server may take to load the names (300)
   --launcher PATH        bin/peregrine of another checkout
-  --json FILE            figures, and all that they were made of
-  --record               figures to bench/results, by date (or --json alone)`
+${RESULTS_HELP}`
 
 /** Below this many queries under way a run is about small batches, not about saturation. */
 export const SMALL_OUTSTANDING = 32
@@ -72,13 +62,10 @@ const DEFAULTS: Record<string, string> = {
   sockets: '8,128',
   outstanding: '256,4',
   table: '262144',
-  seed: '1',
   'server-core': '1',
   'generator-core': '0',
   port: '5500',
   'load-seconds': '300',
-  json: '',
-  launcher: resolve(import.meta.dirname, '../../bin/peregrine'),
 }
 
 /**
@@ -88,59 +75,23 @@ const DEFAULTS: Record<string, string> = {
  * @throws Error naming the option and what it may be
  */
 export function readOptions(argv: readonly string[]): Options | undefined {
-  const texts = Object.fromEntries(Object.keys(DEFAULTS).map((name) => [name, { type: 'string' as const }]))
-  const flags = { quick: { type: 'boolean' }, record: { type: 'boolean' }, help: { type: 'boolean' } } as const
-  const given = parseArgs({ args: withRecord(argv), options: { ...texts, ...flags } }).values as Record<
-    string,
-    string | boolean | undefined
-  >
-  if (given.help) return undefined
-  const values = { ...DEFAULTS, ...(given.quick ? QUICK : {}), ...given } as Record<string, string>
-  const number = (name: string, least: number, most: number) => inRange(name, values[name], least, most)
-  const numbers = (name: string, most: number) => values[name].split(',').map((text) => inRange(name, text, 1, most))
+  const given = Arguments.read(argv, DEFAULTS, QUICK)
+  if (given === undefined) return undefined
+  const targets = TARGETS.map(({ name }) => name)
+  const sizes = SIZES.map(({ label }) => label)
   return {
-    rounds: number('rounds', 1, 1000),
-    seconds: number('seconds', 0.05, 600),
-    targets: chosen(
-      'targets',
-      values.targets,
-      TARGETS.map((target) => target.name),
-    ),
-    sizes: chosen(
-      'sizes',
-      values.sizes,
-      SIZES.map((size) => size.label),
-    ),
-    mixes: chosen('mixes', values.mixes, MIXES) as Mix[],
-    sockets: numbers('sockets', 4096),
-    outstanding: numbers('outstanding', 65_536),
-    tableCount: number('table', 1024, 4_000_000),
-    seed: number('seed', 0, 2 ** 32 - 1),
-    serverCore: number('server-core', 0, 4095),
-    generatorCore: number('generator-core', 0, 4095),
-    port: number('port', 1, 65_000),
-    jsonPath: values.json,
-    isRecorded: given.record === true,
-    loadSeconds: number('load-seconds', 1, 3600),
-    launcher: resolve(values.launcher),
+    rounds: given.number('rounds', 1, 1000),
+    seconds: given.number('seconds', 0.05, 600),
+    targets: given.chosen('targets', targets),
+    sizes: given.chosen('sizes', sizes),
+    mixes: given.chosen('mixes', MIXES),
+    sockets: given.numbers('sockets', 1, 4096),
+    outstanding: given.numbers('outstanding', 1, 65_536),
+    tableCount: given.number('table', 1024, 4_000_000),
+    serverCore: given.number('server-core', 0, 4095),
+    generatorCore: given.number('generator-core', 0, 4095),
+    port: given.number('port', 1, 65_000),
+    loadSeconds: given.number('load-seconds', 1, 3600),
+    ...given.common(),
   }
-}
-
-/** @throws Error when the text is no number or out of range, both ends included */
-export function inRange(name: string, text: string, least: number, most: number): number {
-  const number = Number(text)
-  if (!(number >= least && number <= most)) throw new Error(`--${name}: '${text}' is not in ${least}..${most}`)
-  return number
-}
-
-/**
- * Reads words with commas between them.
- *
- * @throws Error when one is not known
- */
-export function chosen(name: string, text: string, known: readonly string[]): string[] {
-  const wanted = text.split(',')
-  for (const each of wanted) if (!known.includes(each)) throw new Error(`--${name}: '${each}' is none of ${known}`)
-  // In the order in which they are known.
-  return known.filter((each) => wanted.includes(each))
 }

@@ -1,11 +1,9 @@
 // What the command line of the measurement says.
 
-import { resolve } from 'node:path'
-import { parseArgs } from 'node:util'
-import { withRecord } from '../results.ts'
+import { Arguments, type CommonOptions, RESULTS_HELP } from '../arguments.ts'
 
 /** What to measure and how long. */
-export interface Options {
+export interface Options extends CommonOptions {
   /** Services of each cluster that is measured. */
   readonly services: readonly number[]
   readonly endpointsPerService: number
@@ -18,17 +16,10 @@ export interface Options {
   /** Queries a second beside the changes. */
   readonly load: number
   readonly workers: number
-  readonly seed: number
   /** Only parts whose names contain it; '' = all. */
   readonly only: string
-  /** '' = none. */
-  readonly jsonPath: string
-  /** Whether figures go to bench/results too. */
-  readonly isRecorded: boolean
   /** Folder for profiles of the server, '' = none. */
   readonly profiles: string
-  /** `bin/peregrine` of the checkout to measure. */
-  readonly launcher: string
 }
 
 /** What `--help` prints. */
@@ -45,8 +36,7 @@ export const HELP = `npm run bench:watch -- [options]
   --seed N               of the queries (1)
   --launcher PATH        bin/peregrine of another checkout
   --profiles DIR         CPU profiles of the server's threads
-  --json FILE            figures, and all that they were made of
-  --record               figures to bench/results, by date (or --json alone)`
+${RESULTS_HELP}`
 
 const QUICK: Record<string, string> = { services: '2000', starts: '2', seconds: '3' }
 
@@ -59,10 +49,7 @@ const DEFAULTS: Record<string, string> = {
   rates: '100,1000',
   load: '5000',
   workers: '1',
-  seed: '1',
   profiles: '',
-  json: '',
-  launcher: resolve(import.meta.dirname, '../../bin/peregrine'),
 }
 
 /**
@@ -72,37 +59,19 @@ const DEFAULTS: Record<string, string> = {
  * @throws Error naming the option and what it may be
  */
 export function readOptions(argv: readonly string[]): Options | undefined {
-  const texts = Object.fromEntries(Object.keys(DEFAULTS).map((name) => [name, { type: 'string' as const }]))
-  const flags = { quick: { type: 'boolean' }, record: { type: 'boolean' }, help: { type: 'boolean' } } as const
-  const given = parseArgs({ args: withRecord(argv), options: { ...texts, ...flags } }).values as Record<
-    string,
-    string | boolean | undefined
-  >
-  if (given.help) return undefined
-  const values = { ...DEFAULTS, ...(given.quick ? QUICK : {}), ...given } as Record<string, string>
-  const number = (name: string, least: number, most: number) => inRange(name, values[name], least, most)
-  const numbers = (name: string, least: number, most: number) =>
-    values[name].split(',').map((text) => inRange(name, text, least, most))
+  const given = Arguments.read(argv, DEFAULTS, QUICK)
+  if (given === undefined) return undefined
   return {
-    services: numbers('services', 100, 200_000),
+    services: given.numbers('services', 100, 200_000),
     // A headless Service's addresses fit a message without EDNS.
-    endpointsPerService: number('endpoints', 1, 20),
-    starts: number('starts', 1, 100),
-    seconds: number('seconds', 1, 600),
-    rates: numbers('rates', 1, 5000),
-    load: number('load', 1, 50_000),
-    workers: number('workers', 1, 62),
-    seed: number('seed', 0, 2 ** 32 - 1),
-    only: values.only,
-    jsonPath: values.json,
-    isRecorded: given.record === true,
-    profiles: values.profiles,
-    launcher: resolve(values.launcher),
+    endpointsPerService: given.number('endpoints', 1, 20),
+    starts: given.number('starts', 1, 100),
+    seconds: given.number('seconds', 1, 600),
+    rates: given.numbers('rates', 1, 5000),
+    load: given.number('load', 1, 50_000),
+    workers: given.number('workers', 1, 62),
+    only: given.text('only'),
+    profiles: given.text('profiles'),
+    ...given.common(),
   }
-}
-
-function inRange(name: string, text: string, least: number, most: number): number {
-  const number = Number(text)
-  if (!(number >= least && number <= most)) throw new Error(`--${name}: '${text}' is not in ${least}..${most}`)
-  return number
 }

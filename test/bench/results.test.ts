@@ -5,6 +5,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
+import { withRecord } from '../../bench/arguments.ts'
 import { readOptions as readForward } from '../../bench/forward/options.ts'
 import {
   type Figure,
@@ -13,7 +14,6 @@ import {
   ResultsError,
   readResults,
   recordResults,
-  withRecord,
   writeResults,
 } from '../../bench/results.ts'
 import { readOptions as readServe } from '../../bench/serve/options.ts'
