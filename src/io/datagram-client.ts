@@ -1,85 +1,24 @@
-// The client's side of datagrams in batches: connected sockets, messages in slots that are sent with one call, and slots
-// that answers are taken into. For one thread. Knows nothing of what is in a message.
+// The client's side of datagrams in batches, over connected sockets (openClient() in src/io/sockets.ts): messages in slots that are
+// sent with one call, and slots that answers are taken into. For one thread. Knows nothing of what is in a message.
 
-import { parseAddress } from './addresses.ts'
 import {
-  AF_INET,
-  AF_INET6,
   CONTROL_SIZE,
-  EINVAL,
   HEADER_SIZE,
   isReady,
   MSG_TRUNC,
   messageFlags,
   messageLength,
   receivedSegment,
-  SO_RCVBUF,
-  SO_RCVBUFFORCE,
-  SO_SNDBUF,
-  SO_SNDBUFFORCE,
-  SOCK_DGRAM,
-  SOL_SOCKET,
-  SOL_UDP,
   setControlLength,
   setVectorLength,
-  UDP_GRO,
   VECTOR_SIZE,
   WATCH_SIZE,
   writeHeader,
-  writeName,
   writeSegments,
   writeVector,
   writeWatch,
 } from './layouts.ts'
-import {
-  closeDescriptor,
-  connectSocket,
-  mapMemory,
-  openSocket,
-  receiveMessages,
-  SystemError,
-  sendMessages,
-  setOption,
-  unmapMemory,
-  viewMemory,
-  waitForInput,
-} from './libc.ts'
-
-const SCRATCH_LENGTH = 64
-
-/**
- * Opens a datagram socket that is connected to one peer; the system chooses its port.
- *
- * @param bufferBytes  asked for in both directions: what the system's limit leaves, or all of it with the right to
- * @param coalesces    takes several datagrams of the peer as one message (UDP_GRO), where the system can
- * @returns the descriptor; the caller closes it
- * @throws SystemError
- */
-export function openClient(host: string, port: number, bufferBytes: number, coalesces: boolean): number {
-  const address = parseAddress(host)
-  if (address === undefined) throw new SystemError('connect', EINVAL)
-  const scratch = mapMemory(SCRATCH_LENGTH)
-  const descriptor = openSocket(address.family === 4 ? AF_INET : AF_INET6, SOCK_DGRAM)
-  try {
-    const memory = viewMemory(scratch, SCRATCH_LENGTH)
-    const setNumber = (level: number, name: number, value: number): number => {
-      new Uint32Array(memory)[0] = value
-      return setOption(descriptor, level, name, scratch, 4)
-    }
-    if (setNumber(SOL_SOCKET, SO_RCVBUFFORCE, bufferBytes) < 0) setNumber(SOL_SOCKET, SO_RCVBUF, bufferBytes)
-    if (setNumber(SOL_SOCKET, SO_SNDBUFFORCE, bufferBytes) < 0) setNumber(SOL_SOCKET, SO_SNDBUF, bufferBytes)
-    if (coalesces) setNumber(SOL_UDP, UDP_GRO, 1)
-    const length = writeName(new Uint8Array(memory), 0, address.octets, port, address.scope)
-    const result = connectSocket(descriptor, scratch, length)
-    if (result < 0) throw new SystemError('connect', -result)
-    return descriptor
-  } catch (error) {
-    closeDescriptor(descriptor)
-    throw error
-  } finally {
-    unmapMemory(scratch, SCRATCH_LENGTH)
-  }
-}
+import { mapMemory, receiveMessages, sendMessages, unmapMemory, viewMemory, waitForInput } from './libc.ts'
 
 /** Messages that are written here and sent together. */
 export class Outbound {

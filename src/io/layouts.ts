@@ -61,6 +61,7 @@ export const EPERM = 1
 export const EINTR = 4
 export const EAGAIN = 11
 export const EINVAL = 22
+export const EMFILE = 24
 export const EMSGSIZE = 90
 export const ENOBUFS = 105
 export const ECONNREFUSED = 111
@@ -369,6 +370,7 @@ export const PROBES: readonly (readonly [expression: string, value: number])[] =
   ['EINTR', EINTR],
   ['EAGAIN', EAGAIN],
   ['EINVAL', EINVAL],
+  ['EMFILE', EMFILE],
   ['EMSGSIZE', EMSGSIZE],
   ['ENOBUFS', ENOBUFS],
   ['ECONNREFUSED', ECONNREFUSED],

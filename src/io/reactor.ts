@@ -1,29 +1,22 @@
 // Connected datagram sockets of one thread, watched together: opened here, polled when their answers are waited for, received in batches.
 // For a thread that has Node's event loop besides: turn() blocks for as long as it is told, and the thread sees to it that the loop gets its turns.
 
-import { parseAddress } from './addresses.ts'
 import {
-  AF_INET,
-  AF_INET6,
   EAGAIN,
   EINTR,
+  EMFILE,
   ENOBUFS,
   isReady,
   NAME_SIZE,
   namePort,
   readNameAddress,
-  SOCK_DGRAM,
   WATCH_SIZE,
-  writeName,
   writeWatch,
 } from './layouts.ts'
 import {
-  bindSocket,
   clearEvent,
   closeDescriptor,
-  connectSocket,
   mapMemory,
-  openSocket,
   SystemError,
   sendDatagram,
   socketName,
@@ -31,6 +24,7 @@ import {
   waitForInput,
 } from './libc.ts'
 import { Slab, type SlabPlace } from './slab.ts'
+import { connectDatagrams } from './sockets.ts'
 
 /** Sockets that are open at a time. */
 export const REACTOR_SOCKETS_MAX = 1000
@@ -143,22 +137,8 @@ export class Reactor {
    * @param from  our own address, '' = the system's choice   @throws SystemError
    */
   connect(host: string, port: number, from: string, events: SocketEvents): ReactorSocket {
-    const address = parseAddress(host)
-    if (address === undefined || this.isFull) throw new SystemError('connect', 22)
-    const descriptor = openSocket(address.family === 4 ? AF_INET : AF_INET6, SOCK_DGRAM)
-    try {
-      const source = from === '' ? undefined : parseAddress(from)
-      if (source !== undefined) {
-        const length = writeName(this.#bytes, NAME_OFFSET, source.octets, 0, source.scope)
-        bindSocket(descriptor, this.#address + NAME_OFFSET, length)
-      }
-      const length = writeName(this.#bytes, NAME_OFFSET, address.octets, port, address.scope)
-      const result = connectSocket(descriptor, this.#address + NAME_OFFSET, length)
-      if (result < 0) throw new SystemError('connect', -result)
-    } catch (error) {
-      closeDescriptor(descriptor)
-      throw error
-    }
+    if (this.isFull) throw new SystemError('connect', EMFILE)
+    const descriptor = connectDatagrams(host, port, from)
     const socket = new ReactorSocket(this, descriptor, events)
     this.#open[this.#open.indexOf(0)] = descriptor
     this.#sockets.push(socket)

@@ -1,6 +1,6 @@
-// Sockets of the server: opened, bound and closed by the main thread, used by the workers.
+// Sockets: of the server, opened, bound and closed by the main thread, used by the workers; and connected ones, of whoever asks others.
 //
-// They belong to the process, not to a worker: when a worker dies its socket keeps queueing, and the successor goes on
+// Those of the server belong to the process, not to a worker: when a worker dies its socket keeps queueing, and the successor goes on
 // from there. Every datagram socket and listener has SO_REUSEPORT: the kernel spreads clients over the workers,
 // and a second process may bind the same address beside the first (an upgrade without a gap).
 
@@ -8,6 +8,7 @@ import { type IpAddress, parseAddress } from './addresses.ts'
 import {
   AF_INET,
   AF_INET6,
+  EINVAL,
   IP_MTU_DISCOVER,
   IP_PKTINFO,
   IPPROTO_IP,
@@ -30,6 +31,8 @@ import {
   SOCK_DGRAM,
   SOCK_STREAM,
   SOL_SOCKET,
+  SOL_UDP,
+  UDP_GRO,
   writeName,
 } from './layouts.ts'
 import {
@@ -233,6 +236,47 @@ function loopback(family: 4 | 6): Uint8Array {
   const octets = new Uint8Array(16)
   octets[15] = 1
   return octets
+}
+
+/**
+ * Opens a datagram socket that is connected to one peer; the system chooses its port.
+ *
+ * @param from  our own address, '' = the system's choice
+ * @returns the descriptor; the caller closes it
+ * @throws SystemError
+ */
+export function connectDatagrams(host: string, port: number, from = ''): number {
+  const peer = parseAddress(host)
+  const source = from === '' ? undefined : parseAddress(from)
+  if (peer === undefined) throw new SystemError('connect', EINVAL)
+  useScratch()
+  const socket = openSocket(peer.family === 4 ? AF_INET : AF_INET6, SOCK_DGRAM)
+  try {
+    if (source !== undefined) {
+      const length = writeName(scratch, NAME_OFFSET, source.octets, 0, source.scope)
+      bindSocket(socket, scratchAddress + NAME_OFFSET, length)
+    }
+    const length = writeName(scratch, NAME_OFFSET, peer.octets, port, peer.scope)
+    const result = connectSocket(socket, scratchAddress + NAME_OFFSET, length)
+    if (result < 0) throw new SystemError('connect', -result)
+    return socket
+  } catch (error) {
+    closeDescriptor(socket)
+    throw error
+  }
+}
+
+/**
+ * The same for somebody who sends and receives in batches (src/io/datagram-client.ts).
+ *
+ * @param bufferBytes  asked for in both directions: what the system's limit leaves, or all of it with the right to
+ * @param coalesces    takes several datagrams of the peer as one message (UDP_GRO), where the system can
+ */
+export function openClient(host: string, port: number, bufferBytes: number, coalesces: boolean): number {
+  const socket = connectDatagrams(host, port)
+  sizeBuffers(socket, bufferBytes)
+  if (coalesces) setNumber(socket, SOL_UDP, UDP_GRO, 1)
+  return socket
 }
 
 /** Wakes who waits for `event`. */

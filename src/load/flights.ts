@@ -5,6 +5,8 @@
 // without one either. A place is free again only when all before it are; when none is taken, the first is the next, so that
 // little memory is touched as long as a server answers.
 
+import { randomInt } from 'node:crypto'
+
 /** No place. */
 export const NO_FLIGHT = -1
 /** IDs there are. */
@@ -31,9 +33,9 @@ export class Flights {
 
   /**
    * @param wanted   queries that may be under way on one socket; at most 65,536 are
-   * @param firstId  of each socket: 0..65535
+   * @param firstId  of each socket: 0..65535, any if nothing is said
    */
-  constructor(sockets: number, wanted: number, firstId: (socket: number) => number) {
+  constructor(sockets: number, wanted: number, firstId: (socket: number) => number = () => randomInt(IDS)) {
     this.capacity = Math.min(IDS, 2 ** Math.ceil(Math.log2(Math.max(1, wanted))))
     this.#mask = this.capacity - 1
     this.pending = new Int32Array(sockets)

@@ -1,9 +1,9 @@
 // Is there anybody? A server is asked a few questions before the load begins, over the transport of the load, so that a wrong
 // address is one clear line and not a report of losses.
 
-import type { TLSSocket } from 'node:tls'
 import { LoadInputError } from './input-error.ts'
 import type { Target, Transport } from './run.ts'
+import { FrameReader, framed } from './streams/frame-reader.ts'
 import { type Exchange, TcpExchange, UdpExchange } from './verify/exchange.ts'
 
 export interface ProbeOptions {
@@ -34,11 +34,9 @@ const CAUSES: Readonly<Record<string, string>> = {
 }
 /** What OpenSSL and Node say of certificates; --insecure passes over it. */
 const CERTIFICATE = /^(?:CERT_|ERR_TLS_CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|HOSTNAME_)/
-const LENGTH_PREFIX = 2
 const HEADER_LENGTH = 12
 const FLAGS_OFFSET = 2
 const QR = 0x80
-const MESSAGE_TYPE = 'application/dns-message'
 
 /**
  * Asks until there is an answer: any response will do.
@@ -81,21 +79,13 @@ function asker(target: Target): { ask: Ask; close: () => void } {
 
 /** One message over a connection of its own. RFC 7858 §3.3. */
 async function askByTls(target: Target, query: Uint8Array, timeoutMs: number): Promise<string | null> {
-  const socket = await openTls(target, 'dot')
+  const { DNS_OVER_TLS, TlsClient } = await import('./streams/tls.ts')
+  const socket = new TlsClient(target, DNS_OVER_TLS).connect()
   const { promise, resolve } = Promise.withResolvers<string | null>()
   const timer = setTimeout(() => resolve(null), timeoutMs)
-  let received = Buffer.alloc(0)
-  socket.on('secureConnect', () => {
-    const prefix = Buffer.alloc(LENGTH_PREFIX)
-    prefix.writeUInt16BE(query.length)
-    socket.write(Buffer.concat([prefix, query]))
-  })
-  socket.on('data', (octets: Buffer) => {
-    received = Buffer.concat([received, octets])
-    if (received.length < LENGTH_PREFIX) return
-    const end = LENGTH_PREFIX + received.readUInt16BE()
-    if (received.length >= end) resolve(verdict(received.subarray(LENGTH_PREFIX, end)))
-  })
+  const reader = new FrameReader((bytes, at, length) => resolve(verdict(bytes.subarray(at, at + length))))
+  socket.on('secureConnect', () => socket.write(framed(query)))
+  socket.on('data', (octets: Buffer) => reader.read(octets))
   socket.on('error', (error) => resolve(causeText(error)))
   socket.on('close', () => resolve('the connection was closed'))
   const cause = await promise
@@ -107,24 +97,21 @@ async function askByTls(target: Target, query: Uint8Array, timeoutMs: number): P
 /** One POST over a connection of its own. RFC 8484 §4.1; the ID is 0, as caches like it. */
 async function askByHttps(target: Target, query: Uint8Array, timeoutMs: number): Promise<string | null> {
   const { connect } = process.getBuiltinModule('node:http2')
-  const { serverName, address, port, path } = target
-  const host = serverName || (address.includes(':') ? `[${address}]` : address)
-  const socket = await openTls(target, 'h2')
+  const { HTTP_2, MESSAGE_TYPE, requestsTo } = await import('./streams/https.ts')
+  const { TlsClient } = await import('./streams/tls.ts')
+  const { path } = target
+  const { authority, headers } = requestsTo(target)
+  const socket = new TlsClient(target, HTTP_2).connect()
   const { promise, resolve } = Promise.withResolvers<string | null>()
   const timer = setTimeout(() => resolve(null), timeoutMs)
   socket.on('error', (error) => resolve(causeText(error)))
   socket.on('secureConnect', () => {
-    if (socket.alpnProtocol !== 'h2') resolve('it does not speak HTTP/2')
+    if (socket.alpnProtocol !== HTTP_2) resolve('it does not speak HTTP/2')
   })
-  const session = connect(`https://${host}:${port}`, { createConnection: () => socket })
+  const session = connect(`https://${authority}`, { createConnection: () => socket })
   session.on('error', (error) => resolve(causeText(error)))
   session.on('close', () => resolve('the connection was closed'))
-  const request = session.request({
-    ':method': 'POST',
-    ':path': path,
-    'content-type': MESSAGE_TYPE,
-    accept: MESSAGE_TYPE,
-  })
+  const request = session.request([...headers, String(query.length)])
   let refusal = ''
   const parts: Buffer[] = []
   request.on('response', ({ ':status': status, 'content-type': type = 'none' }) => {
@@ -142,18 +129,6 @@ async function askByHttps(target: Target, query: Uint8Array, timeoutMs: number):
   session.destroy()
   socket.destroy()
   return cause
-}
-
-async function openTls(target: Target, protocol: string): Promise<TLSSocket> {
-  const { connect } = process.getBuiltinModule('node:tls')
-  const { address, port, serverName, verifiesCertificate } = target
-  return connect({
-    host: address,
-    port,
-    servername: serverName === '' ? undefined : serverName,
-    ALPNProtocols: [protocol],
-    rejectUnauthorized: verifiesCertificate,
-  })
 }
 
 function verdict(message: Uint8Array): string {

@@ -8,10 +8,9 @@
 // ours. What has waited as long as the timeout counts as sent and lost: whoever asks sees no difference. Of a closed loop nothing
 // waits, it only has less under way.
 
-import { randomInt } from 'node:crypto'
+import { Answers } from './answers.ts'
 import { Flights, NO_FLIGHT } from './flights.ts'
-import { type LoopParts, shareOf } from './loop.ts'
-import type { RunSpec } from './run.ts'
+import { BEFORE_END_MS, EXPIRY_EVERY_MS, type LoopParts, placesFor, shareOf } from './loop.ts'
 import type { Pace } from './schedule.ts'
 import { ConnectionError, type Opener } from './streams/connection.ts'
 import { ConnectionSlots, type SlotListener } from './streams/connection-slots.ts'
@@ -19,7 +18,6 @@ import { datagramOpener } from './streams/datagrams.ts'
 import { httpsOpener } from './streams/https.ts'
 import { Orphans } from './streams/orphans.ts'
 import { QueryOctets } from './streams/query-octets.ts'
-import { OTHER_QUESTION, QuestionMatch, SAME_BUT_CASE } from './streams/question-match.ts'
 import { tcpOpener } from './streams/tcp.ts'
 import { tlsOpener } from './streams/tls.ts'
 import { CONTROL_STOP, type RunTimes } from './worker-run.ts'
@@ -28,7 +26,6 @@ import { CONTROL_STOP, type RunTimes } from './worker-run.ts'
 const BATCH = 64
 /** Places for queries under way, of all connections of a worker, if they need no more. */
 const PLACES = 2 ** 20
-const EXPIRY_EVERY_MS = 1
 /** What is due sooner is waited for without sleeping: timers are that inexact. */
 const SPIN_MS = 2
 /** The longest sleep: somebody may want the run to end. */
@@ -37,18 +34,12 @@ const SLEEP_MAX_MS = 20
 const SLEEP_AWAITED_MS = 1
 /** Sleep when there is nothing to send to, or all that is left is to count what was lost. */
 const NAP_MS = 4
-/** What is due at the very end is not in time any more. */
-const BEFORE_END_MS = 1e-3
-const HEADER_LENGTH = 12
-const QR = 0x80
 const clock = (): number => performance.now()
 
 /** One run of one worker. */
 export class StreamLoop implements SlotListener {
   /** Milliseconds with nothing to do, of the time that counted. */
   idleMs = 0
-  /** Messages taken. */
-  received = 0
   /** No single call takes them. */
   readonly receives = 0
   /** What is not read, the other side keeps. */
@@ -57,7 +48,7 @@ export class StreamLoop implements SlotListener {
   readonly #slots: ConnectionSlots
   readonly #flights: Flights
   readonly #orphans: Orphans
-  readonly #match: QuestionMatch
+  readonly #answers: Answers
   /** Of the queries that are about to be sent; a pair may make it one more. */
   readonly #batchQueries = new Uint32Array(BATCH + 1)
   readonly #batchIntended = new Float64Array(BATCH + 1)
@@ -103,19 +94,24 @@ export class StreamLoop implements SlotListener {
 
   private constructor(parts: LoopParts) {
     this.#parts = parts
-    const { spec, table, cursor, worker, workers } = parts
+    const { spec, cursor, worker, workers } = parts
     const { schedule } = spec
     const isClosed = schedule.kind === 'closed'
     this.#outstanding = isClosed ? shareOf(schedule.outstanding, worker, workers) : 0
     const share = shareOf(spec.sockets, worker, workers)
     const count = Math.max(1, isClosed ? Math.min(share, this.#outstanding) : share)
     this.#limits = new Int32Array(count)
-    const places = Math.max(placesFor(spec, count * workers), Math.floor(PLACES / count))
-    this.#flights = new Flights(count, places, () => randomInt(65_536))
+    const places = Math.max(placesFor(spec, count * workers, 0) + 4 * BATCH, Math.floor(PLACES / count))
+    this.#flights = new Flights(count, places)
     this.#orphans = new Orphans(count)
-    this.#match = new QuestionMatch(table)
+    this.#answers = new Answers(parts, this.#flights)
     this.#queriesMax = spec.passes > 0 ? spec.passes * cursor.perPass : Number.POSITIVE_INFINITY
     this.#slots = new ConnectionSlots(count, openerOf(parts), this)
+  }
+
+  /** Messages taken. */
+  get received(): number {
+    return this.#answers.received
   }
 
   /** @returns when sending ended: sooner than `toMs` if somebody wanted so, or if the table was sent as often as it was to be */
@@ -163,32 +159,11 @@ export class StreamLoop implements SlotListener {
   }
 
   message(slot: number, id: number, bytes: Uint8Array, at: number, length: number): void {
-    const { tally, samples, spec } = this.#parts
+    const { tally } = this.#parts
     const now = clock()
     if (now >= tally.endsMs) tally.turn(now)
-    this.received++
     if (this.#sleep !== null) this.#wake()
-    if (length < HEADER_LENGTH || (bytes[at + 2] & QR) === 0) {
-      tally.malformed()
-      return
-    }
-    const flights = this.#flights
-    const place = flights.find(slot, id)
-    // However busy the thread is: what comes too late comes too late.
-    if (place === NO_FLIGHT || flights.sentAt(place) < now - spec.timeoutMs) {
-      tally.unexpected()
-      return
-    }
-    const query = flights.queryAt(place)
-    const match = this.#match.of(query, bytes, at, length)
-    if (match === OTHER_QUESTION) {
-      tally.mismatched()
-      return
-    }
-    if (match === SAME_BUT_CASE) tally.failed('letter case of the question not kept')
-    tally.answered(flights.intendedAt(place), flights.sentAt(place), now, bytes, at, length)
-    samples.add(query, bytes, at, length, now)
-    flights.settle(slot, place)
+    this.#answers.take(slot, id, bytes, at, length, now)
   }
 
   /** Once through everything that there is to do; then again, as soon as there may be something. */
@@ -363,16 +338,10 @@ export class StreamLoop implements SlotListener {
   /** Gives up what has had no answer for too long. */
   #expire(now: number): void {
     const { tally, spec } = this.#parts
-    const flights = this.#flights
     const beforeMs = now - spec.timeoutMs
     const lose = (intendedMs: number, sentMs: number): void => tally.lost(intendedMs, sentMs, spec.timeoutMs)
     for (let slot = 0; slot < this.#slots.count; slot++) {
-      for (;;) {
-        const place = flights.overdue(slot, beforeMs)
-        if (place === NO_FLIGHT) break
-        lose(flights.intendedAt(place), flights.sentAt(place))
-        flights.settle(slot, place)
-      }
+      this.#answers.expire(slot, beforeMs)
       this.#orphans.takeBefore(slot, beforeMs, lose)
     }
     this.#slots.giveUp(beforeMs)
@@ -414,13 +383,6 @@ export class StreamLoop implements SlotListener {
   #intendedMs(pace: Pace): number {
     return this.#times.startMs + pace.timeOf(this.#made)
   }
-}
-
-/** Places on each connection for queries that a server leaves without an answer until they are given up, twice over. */
-function placesFor({ schedule, timeoutMs }: RunSpec, connections: number): number {
-  const rate =
-    schedule.kind === 'open' ? schedule.rate : schedule.kind === 'ramp' ? Math.max(schedule.from, schedule.to) : 0
-  return Math.ceil(((rate * timeoutMs) / 1000 / connections) * 2) + 4 * BATCH
 }
 
 function openerOf({ spec: { target }, table }: LoopParts): Opener {

@@ -4,13 +4,13 @@
 // Every socket is a flow of its own to the kernel and to the server (RFC 768 knows no other). In an open loop each round sends what is
 // due, or may be, on the next socket, up to a batch: few system calls, and yet many flows under way.
 
-import { randomInt } from 'node:crypto'
-import { Inbound, Outbound, openClient, Watches } from '../io/datagram-client.ts'
+import { Inbound, Outbound, Watches } from '../io/datagram-client.ts'
 import { EAGAIN, ECONNREFUSED, EINTR, ENOBUFS } from '../io/layouts.ts'
 import { closeDescriptor, SystemError } from '../io/libc.ts'
-import { receiveQueueDrops } from '../io/sockets.ts'
-import { Flights, NO_FLIGHT } from './flights.ts'
-import { type LoopParts, shareOf } from './loop.ts'
+import { openClient, receiveQueueDrops } from '../io/sockets.ts'
+import { Answers } from './answers.ts'
+import { Flights } from './flights.ts'
+import { BEFORE_END_MS, EXPIRY_EVERY_MS, type LoopParts, placesFor, shareOf } from './loop.ts'
 import { QUERY_LENGTH_MAX } from './query-table.ts'
 import type { RunSpec } from './run.ts'
 import type { Pace } from './schedule.ts'
@@ -30,32 +30,23 @@ export const SOCKETS_MAX = 1000
 const MISSES_MAX = 3
 /** and not again before this many times as long as that took has passed. */
 const ASK_PAUSE = 8
-const EXPIRY_EVERY_MS = 1
 /** The shortest time that poll(2) knows. */
 const SLEEP_MS = 1
 /** More queries a second than one worker sends: what closed loops and replays may come to. */
 const RATE_UNKNOWN = 1_000_000
-/** Message IDs that there are. */
-const IDS = 65_536
-/** What is due at the very end is not in time any more. */
-const BEFORE_END_MS = 1e-3
-const HEADER_LENGTH = 12
-const QR = 0x80
-/** Letters differ in this bit (RFC 4343). */
-const CASE_BIT = 0x20
 const clock = (): number => performance.now()
 
 /** One run of one worker. */
 export class UdpLoop {
-  /** Messages taken, and calls that took some. */
-  received = 0
+  /** Calls that took messages. */
   receives = 0
   /** Milliseconds with nothing to do, of the time that counted. */
   idleMs = 0
   readonly #parts: LoopParts
   readonly #sockets: Int32Array
   readonly #flights: Flights
-  readonly #outbound = new Outbound(BATCH, QUERY_LENGTH_MAX + 64)
+  readonly #answers: Answers
+  readonly #outbound: Outbound
   readonly #inbound: Inbound
   readonly #watches: Watches
   /** Sockets that answers are awaited on, as last gathered. */
@@ -91,16 +82,23 @@ export class UdpLoop {
       SOCKETS_MAX,
       Math.max(1, schedule.kind === 'closed' ? Math.min(sockets, outstanding) : sockets),
     )
-    this.#sockets = openAll(spec, count)
     this.#outstanding = outstanding
     this.#batch =
       outstanding === 0 ? BATCH - 1 : Math.min(BATCH - 1, Math.max(CLOSED_BATCH, Math.ceil(outstanding / count)))
-    this.#flights = new Flights(count, placesFor(spec, count * workers), () => randomInt(IDS))
+    this.#flights = new Flights(count, placesFor(spec, count * workers, RATE_UNKNOWN) + 4 * BATCH)
+    this.#answers = new Answers(parts, this.#flights)
+    this.#sockets = openAll(spec, count)
+    this.#outbound = new Outbound(BATCH, QUERY_LENGTH_MAX + 64)
     this.#inbound = spec.gso
       ? new Inbound(COALESCED_SLOTS, COALESCED_CAPACITY, true)
       : new Inbound(BATCH, ANSWER_CAPACITY, false)
     this.#watches = new Watches(this.#sockets)
     this.#awaited = new Int32Array(count)
+  }
+
+  /** Messages taken. */
+  get received(): number {
+    return this.#answers.received
   }
 
   /** Answers that the kernel had no room for. */
@@ -132,7 +130,7 @@ export class UdpLoop {
       if (!isSending && this.#flights.underWay === 0) return endMs
       const done = this.#pulse(now, isSending)
       if (now >= expiryMs) {
-        this.#expire(now - spec.timeoutMs)
+        for (let socket = 0; socket < this.#sockets.length; socket++) this.#answers.expire(socket, now - spec.timeoutMs)
         samples.turn(now)
         expiryMs = now + EXPIRY_EVERY_MS
       }
@@ -228,61 +226,9 @@ export class UdpLoop {
   }
 
   #answer(socket: number, at: number, length: number, now: number): void {
-    const { tally, samples } = this.#parts
-    const { bytes } = this.#inbound
-    this.received++
-    if (length < HEADER_LENGTH || (bytes[at + 2] & QR) === 0) {
-      tally.malformed()
-      return
-    }
-    const flights = this.#flights
-    const place = flights.find(socket, (bytes[at] << 8) | bytes[at + 1])
-    if (place === NO_FLIGHT) {
-      tally.unexpected()
-      return
-    }
-    const query = flights.queryAt(place)
-    if (!this.#isAnswerTo(query, at, length)) {
-      tally.mismatched()
-      return
-    }
-    tally.answered(flights.intendedAt(place), flights.sentAt(place), now, bytes, at, length)
-    samples.add(query, bytes, at, length, now)
-    flights.settle(socket, place)
-  }
-
-  /** Whether the question is the one that was asked, letter for letter; a server that cannot read it may leave it out. */
-  #isAnswerTo(query: number, at: number, length: number): boolean {
-    const { table } = this.#parts
     const { bytes, words } = this.#inbound
-    const end = table.questionEnds[query]
-    const asked = table.offsets[query]
-    if (bytes[at + 5] === 0 && bytes[at + 4] === 0) return (bytes[at + 3] & 15) !== 0
-    if (length < end) return false
-    if ((at & 3) !== 0) return this.#isSameQuestion(query, at, HEADER_LENGTH, end)
-    const got = at >>> 2
-    const last = end >>> 2
-    for (let word = HEADER_LENGTH / 4; word < last; word++) {
-      if (words[got + word] !== table.words[asked + word]) return this.#isSameQuestion(query, at, word * 4, end)
-    }
-    return this.#isSameQuestion(query, at, last * 4, end)
-  }
-
-  /** The same by octets; letters may differ in case, which is said as an error. */
-  #isSameQuestion(query: number, at: number, from: number, end: number): boolean {
-    const { table, tally } = this.#parts
-    const { bytes } = this.#inbound
-    let otherCase = false
-    for (let i = from; i < end; i++) {
-      const asked = (table.words[table.offsets[query] + (i >>> 2)] >>> ((i & 3) * 8)) & 255
-      const got = bytes[at + i]
-      if (got === asked) continue
-      const lower = got | CASE_BIT
-      if (lower !== (asked | CASE_BIT) || lower < 0x61 || lower > 0x7a) return false
-      otherCase = true
-    }
-    if (otherCase) tally.failed('letter case of the question not kept')
-    return true
+    const id = (bytes[at] << 8) | bytes[at + 1]
+    this.#answers.take(socket, id, bytes, at, length, now, (at & 3) === 0 ? words : null)
   }
 
   /** Sends what is due by now, as far as one call takes it. */
@@ -381,20 +327,6 @@ export class UdpLoop {
     tally.call(this.#batchIntended[0], now, sent)
   }
 
-  /** Gives up what was sent before that time. */
-  #expire(beforeMs: number): void {
-    const flights = this.#flights
-    const { tally, spec } = this.#parts
-    for (let socket = 0; socket < this.#sockets.length; socket++) {
-      for (;;) {
-        const place = flights.overdue(socket, beforeMs)
-        if (place === NO_FLIGHT) break
-        tally.lost(flights.intendedAt(place), flights.sentAt(place), spec.timeoutMs)
-        flights.settle(socket, place)
-      }
-    }
-  }
-
   /** Queries that the pace had until that time, and that never were sent. */
   unsentBy(endMs: number): number {
     const { pace } = this.#parts
@@ -406,20 +338,6 @@ export class UdpLoop {
   #failed(errno: number): void {
     this.#parts.tally.failed(errno === ECONNREFUSED ? 'ECONNREFUSED' : new SystemError('', errno).code)
   }
-}
-
-/**
- * Places on each socket: they are in the order of sending, so that one query without an answer keeps those behind it until it is given
- * up. Enough for that, twice over.
- */
-function placesFor({ schedule, timeoutMs }: RunSpec, sockets: number): number {
-  const rate =
-    schedule.kind === 'open'
-      ? schedule.rate
-      : schedule.kind === 'ramp'
-        ? Math.max(schedule.from, schedule.to)
-        : RATE_UNKNOWN
-  return Math.ceil(((rate * timeoutMs) / 1000 / sockets) * 2) + 4 * BATCH
 }
 
 function openAll(spec: RunSpec, count: number): Int32Array {

@@ -4,6 +4,7 @@
 import { isMainThread, workerData } from 'node:worker_threads'
 import * as layouts from '../../src/io/layouts.ts'
 import * as libc from '../../src/io/libc.ts'
+import { openClient } from '../../src/io/sockets.ts'
 
 /** A query and its answer, with id 0. */
 export interface Exchange {
@@ -92,20 +93,6 @@ function writeQueries({ exchanges, slots }: BlastTask): number {
   return memory
 }
 
-function openClient(port: number): number {
-  const scratch = libc.mapMemory(64)
-  const view = libc.viewMemory(scratch, 64)
-  const socket = libc.openSocket(layouts.AF_INET, layouts.SOCK_DGRAM)
-  new Uint32Array(view)[0] = SOCKET_BUFFER
-  if (libc.setOption(socket, layouts.SOL_SOCKET, layouts.SO_RCVBUFFORCE, scratch, 4) < 0) {
-    libc.setOption(socket, layouts.SOL_SOCKET, layouts.SO_RCVBUF, scratch, 4)
-  }
-  const length = layouts.writeName(new Uint8Array(view), 0, new Uint8Array([127, 0, 0, 1]), port, 0)
-  const verdict = libc.connectSocket(socket, scratch, length)
-  if (verdict < 0) throw new libc.SystemError('connect', -verdict)
-  return socket
-}
-
 class Client {
   readonly socket: number
   /** When the query of a slot was sent; 0: nothing is under way. */
@@ -114,7 +101,7 @@ class Client {
   underWay = 0
 
   constructor(port: number, slots: number) {
-    this.socket = openClient(port)
+    this.socket = openClient('127.0.0.1', port, SOCKET_BUFFER, false)
     this.sentAt = new Float64Array(slots)
   }
 }

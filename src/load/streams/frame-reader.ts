@@ -1,4 +1,5 @@
-// Messages out of a stream of octets: two octets of length before each (RFC 1035 §4.2.2), in whatever pieces they come.
+// Messages out of a stream of octets: two octets of length before each (RFC 1035 §4.2.2), in whatever pieces they come; and one
+// into it. Not here: many at a time, out of the table (query-octets.ts).
 
 const PREFIX = 2
 /** Room for a message in pieces, until a longer one comes. */
@@ -59,4 +60,9 @@ export class FrameReader {
     this.#partLength = length
     return to
   }
+}
+
+/** A message as it goes into a stream. */
+export function framed(message: Uint8Array): Buffer {
+  return Buffer.concat([Uint8Array.of(message.length >>> 8, message.length), message])
 }

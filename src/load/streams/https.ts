@@ -13,9 +13,10 @@ import type { QueryOctets } from './query-octets.ts'
 import { TlsClient, tlsError } from './tls.ts'
 
 /** Its name in the handshake (ALPN): RFC 9113 §3.2. */
-const HTTP_2 = 'h2'
+export const HTTP_2 = 'h2'
 const HTTPS_PORT = 443
-const MESSAGE_TYPE = 'application/dns-message'
+/** What messages are in HTTP: RFC 8484 §6. */
+export const MESSAGE_TYPE = 'application/dns-message'
 const MESSAGE_MAX = 65_535
 const IDS = 65_536
 /** Requests under way, where the server allows more. */
@@ -24,13 +25,25 @@ const CLOSED_EARLY = 'connection closed with queries under way'
 
 export function httpsOpener(target: Target, octets: QueryOctets): Opener {
   const client = new TlsClient(target, HTTP_2)
-  const { serverName, address, port, path } = target
-  const host = serverName || address
+  const requests = requestsTo(target)
+  return (owner) => new HttpsConnection(client.connect(), requests, octets, owner)
+}
+
+/** Where requests go, and what all of them say. */
+export interface Requests {
+  /** Host, and port unless it is the default. */
+  readonly authority: string
+  /** Names and values in turn. The value of the last one is missing: it is the length of the message. */
+  readonly headers: readonly string[]
+}
+
+/** The requests to a server. */
+export function requestsTo({ serverName, address, port, path }: Target): Requests {
   // RFC 9110 §4.2.2: the default port is left out; an IPv6 address has brackets in any case.
-  const authority = addressAndPort(host, port).replace(port === HTTPS_PORT ? /:443$/ : /^$/, '')
+  const authority = addressAndPort(serverName || address, port).replace(port === HTTPS_PORT ? /:443$/ : /^$/, '')
   const headers = [':method', 'POST', ':path', path, ':scheme', 'https', ':authority', authority]
   headers.push('accept', MESSAGE_TYPE, 'content-type', MESSAGE_TYPE, 'content-length')
-  return (owner) => new HttpsConnection(client.connect(), authority, headers, octets, owner)
+  return { authority, headers }
 }
 
 /** A request under way. */
@@ -66,14 +79,7 @@ class HttpsConnection implements Connection {
   #hasFailed = false
   #isGivenUp = false
 
-  /** @param headers  of all requests; the value of the last one is the length of the message */
-  constructor(
-    socket: TLSSocket,
-    authority: string,
-    headers: readonly string[],
-    octets: QueryOctets,
-    owner: ConnectionOwner,
-  ) {
+  constructor(socket: TLSSocket, { authority, headers }: Requests, octets: QueryOctets, owner: ConnectionOwner) {
     this.#socket = socket
     this.#headers = headers
     this.#octets = octets

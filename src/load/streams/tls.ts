@@ -17,7 +17,7 @@ import { FramedConnection } from './framed-connection.ts'
 import type { QueryOctets } from './query-octets.ts'
 
 /** Its name in the handshake (ALPN). */
-const DNS_OVER_TLS = 'dot'
+export const DNS_OVER_TLS = 'dot'
 
 export function tlsOpener(target: Target, octets: QueryOctets): Opener {
   const client = new TlsClient(target, DNS_OVER_TLS)

@@ -4,6 +4,7 @@
 import { randomInt } from 'node:crypto'
 import { createSocket, type Socket as UdpSocket } from 'node:dgram'
 import { connect, isIPv6, type Socket as TcpSocket } from 'node:net'
+import { FrameReader, framed } from '../streams/frame-reader.ts'
 import { endOfQuestion, repeatsQuestion } from './question-key.ts'
 
 /** Where a server listens. */
@@ -25,7 +26,6 @@ export interface Exchange {
 const IDS = 65_536
 const FLAGS_OFFSET = 2
 const QR = 0x80
-const LENGTH_PREFIX = 2
 
 /** Queries under way, by ID. */
 class PendingQueries {
@@ -135,7 +135,6 @@ export class TcpExchange implements Exchange {
   readonly #server: ServerAddress
   readonly #pending = new PendingQueries()
   #socket: TcpSocket | null = null
-  #received: Buffer = Buffer.alloc(0)
 
   constructor(server: ServerAddress) {
     this.#server = server
@@ -143,10 +142,7 @@ export class TcpExchange implements Exchange {
 
   async ask(query: Uint8Array, timeoutMs: number): Promise<Uint8Array | null> {
     const { message, response } = this.#pending.add(query, timeoutMs)
-    const frame = Buffer.alloc(LENGTH_PREFIX + message.length)
-    frame.writeUInt16BE(message.length)
-    frame.set(message, LENGTH_PREFIX)
-    this.#connection().write(frame)
+    this.#connection().write(framed(message))
     return await response
   }
 
@@ -161,8 +157,8 @@ export class TcpExchange implements Exchange {
     const { address, port } = this.#server
     const socket = connect({ host: address, port, noDelay: true })
     this.#socket = socket
-    this.#received = Buffer.alloc(0)
-    socket.on('data', (octets: Buffer) => this.#receive(octets))
+    const reader = new FrameReader((bytes, at, length) => this.#pending.arrive(bytes.subarray(at, at + length)))
+    socket.on('data', (octets: Buffer) => reader.read(octets))
     socket.on('error', (error: NodeJS.ErrnoException) => (this.failure = error.code ?? error.message))
     socket.on('close', () => {
       if (this.#socket !== socket) return
@@ -170,15 +166,5 @@ export class TcpExchange implements Exchange {
       this.#pending.abandon()
     })
     return socket
-  }
-
-  #receive(octets: Buffer): void {
-    let rest = this.#received.length === 0 ? octets : Buffer.concat([this.#received, octets])
-    while (rest.length >= LENGTH_PREFIX && rest.length >= LENGTH_PREFIX + rest.readUInt16BE(0)) {
-      const end = LENGTH_PREFIX + rest.readUInt16BE(0)
-      this.#pending.arrive(rest.subarray(LENGTH_PREFIX, end))
-      rest = rest.subarray(end)
-    }
-    this.#received = rest
   }
 }

@@ -7,7 +7,7 @@ import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Inbound, Outbound, openClient, Watches } from '../../../src/io/datagram-client.ts'
+import { Inbound, Outbound, Watches } from '../../../src/io/datagram-client.ts'
 import { EAGAIN, ECONNREFUSED, NAME_SIZE, namePort, SUPPORTED, writeName } from '../../../src/io/layouts.ts'
 import {
   closeDescriptor,
@@ -18,7 +18,7 @@ import {
   unmapMemory,
   viewMemory,
 } from '../../../src/io/libc.ts'
-import { bindAddress, closeBound } from '../../../src/io/sockets.ts'
+import { bindAddress, closeBound, openClient } from '../../../src/io/sockets.ts'
 
 const skip = SUPPORTED ? false : 'not a platform of the batched transport'
 const BUFFER = 1 << 20

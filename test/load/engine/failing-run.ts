@@ -8,8 +8,8 @@ const LONG_MS = 60_000
 const CLOSED = { kind: 'closed', outstanding: 4 } as const
 const table = tableOf(numberedNames(10))
 
-/** Without its octets a table fails when the first query is written, not before. */
-const broken = { ...table, words: undefined as never }
+/** Without its lengths a table fails when the first query is written, not before. */
+const broken = { ...table, lengths: undefined as never }
 
 const WAYS: Readonly<Record<string, () => Promise<unknown>>> = {
   prepare: async () => {

@@ -32,8 +32,8 @@ for (const [way, expected] of cases) {
 }
 
 test('a run that fails gives its sockets back', { skip }, async () => {
-  // Without its octets a table fails when the first query is written: all sockets are open then.
-  const broken = { ...tableOf(numberedNames(20)), words: undefined as never }
+  // Without its lengths a table fails when the first query is written: all sockets are open then.
+  const broken = { ...tableOf(numberedNames(20)), lengths: undefined as never }
   const session = await LoadSession.start(broken, { workers: 2, cores: [] })
   try {
     const opened = (): number => readdirSync('/proc/self/fd').length

@@ -4,14 +4,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { queryMessage } from '../../../src/load/query-table.ts'
-import {
-  OTHER_QUESTION,
-  QuestionMatch,
-  SAME_BUT_CASE,
-  SAME_QUESTION,
-} from '../../../src/load/streams/question-match.ts'
-import { message, tableOf } from '../engine/tables.ts'
-import { answerTo } from './framed-server.ts'
+import { OTHER_QUESTION, QuestionMatch, SAME_BUT_CASE, SAME_QUESTION } from '../../../src/load/question-match.ts'
+import { answerTo } from '../streams/framed-server.ts'
+import { message, tableOf } from './tables.ts'
 
 const NAMES = ['x.test', 'Web-1.shop.test', 'web-1.shop.tesu']
 const table = tableOf(NAMES)
@@ -20,7 +15,11 @@ const match = new QuestionMatch(table)
 /** Of the second query, whose name is Web-1.shop.test. */
 function matchOf(response: Uint8Array): number {
   const room = Buffer.concat([Buffer.alloc(3, 0xee), response, Buffer.alloc(3, 0xee)])
-  return match.of(1, room, 3, response.length)
+  const octets = new Uint8Array(256).fill(0xee)
+  octets.set(response, 8)
+  const byWords = match.of(1, octets, 8, response.length, new Uint32Array(octets.buffer))
+  assert.equal(byWords, match.of(1, room, 3, response.length))
+  return byWords
 }
 
 const withoutQuestion = (rcode: number): Buffer => {
