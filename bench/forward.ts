@@ -3,11 +3,11 @@
 // names it knows itself; misses with names that nobody asked before; one name asked by many at once. Every figure is
 // checked against what the answers were and what the upstream saw. bench/forward/options.ts has the options.
 
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { processTree, softirqThread } from '../src/load/process-cpu.ts'
 import { SIZES, writeManifests } from '../src/load/queries/synthetic-cluster.ts'
+import { inFolder, type Outcome, runBench } from './command.ts'
 import { burst } from './forward/burst.ts'
 import { forwardFigures } from './forward/figures.ts'
 import { asExternal, distinct, freshQueries, writeUpstreamZones } from './forward/names.ts'
@@ -15,7 +15,6 @@ import { HELP, type Options, readOptions } from './forward/options.ts'
 import { type BurstSample, type Kind, printGoals, printTables, type Sample } from './forward/report.ts'
 import { OWN, type Purpose, TARGETS, type Target } from './forward/targets.ts'
 import { DELAY_MS, startUpstream, type Upstream, upstreamMissing } from './forward/upstream.ts'
-import { keepResults, makeResults } from './results.ts'
 import { Generator, type Result, type Run } from './serve/generator.ts'
 import { type PinnedProcess, pinAll, residentMiB, startPinned, stop } from './serve/process.ts'
 import { drawQueries, encodeTable, type Query } from './serve/queries.ts'
@@ -78,15 +77,9 @@ const PEERS = [
   ['nsd', '-v'],
 ] as const
 
-async function main(): Promise<void> {
-  const options = readOptions(process.argv.slice(2))
-  if (!options) return console.log(HELP)
+async function measureAll(options: Options, folder: string, interrupted: AbortSignal): Promise<Outcome> {
   const lacking = upstreamMissing()
   if (lacking !== '') throw new Error(`no upstream: ${lacking}`)
-  const folder = mkdtempSync(join(tmpdir(), 'peregrine-bench-'))
-  const interrupted = new AbortController()
-  process.once('SIGINT', () => interrupted.abort())
-  process.once('SIGTERM', () => interrupted.abort())
   const zones = writeUpstreamZones(SIZE, folder)
   const probe = freshQueries(0, 1)[0]
   const upstream = await startUpstream(join(folder, 'upstream'), options.port, options.upstreamCore, zones, probe)
@@ -97,18 +90,16 @@ async function main(): Promise<void> {
     const manifests = writeManifests(SIZE, join(folder, 'manifests'))
     const bench = { options, folder, manifests, own, hits, upstream, servers, samples: [], bursts: [], batch: 1 }
     await startServers(bench)
-    await measureRounds(bench, interrupted.signal)
+    await measureRounds(bench, interrupted)
     const { samples, bursts } = bench
     printTables(samples, bursts)
     printGoals(samples, bursts)
     const configurations = TARGETS.map(({ name, configuration }) => ({ name, configuration }))
     const figures = forwardFigures(samples, bursts)
-    const results = makeResults('forward', figures, dirname(options.launcher), versionsOf(PEERS))
-    keepResults(results, options.jsonPath, options.isRecorded, { options, configurations, samples, bursts })
+    return { figures, details: { configurations, samples, bursts }, machine: versionsOf(PEERS) }
   } finally {
     for (const server of servers) await stop(server.process)
     await upstream.stop()
-    rmSync(folder, { recursive: true, force: true })
   }
 }
 
@@ -306,7 +297,4 @@ function wrongRcodes(result: Result, allowed: readonly number[]): string {
   return found < 0 ? '' : `${result.rcodes[found]} answers with RCODE ${found}`
 }
 
-await main().catch((error: Error) => {
-  console.error(`bench:forward: ${error.message}`)
-  process.exitCode = 1
-})
+await runBench('forward', HELP, readOptions, inFolder(measureAll))

@@ -1,17 +1,15 @@
 // `npm run bench:http`: the server's HTTP endpoints under load, on one core with the client on another: how many requests they
 // answer, how soon, and, with queries beside, what each does to the other. bench/http/options.ts has the options.
 
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { cpuTimeNs, processTree } from '../src/load/process-cpu.ts'
 import { SIZES, writeManifests } from '../src/load/queries/synthetic-cluster.ts'
+import { inFolder, type Outcome, runBench } from './command.ts'
 import { HELP, type Options, readOptions } from './http/options.ts'
 import { type HttpSample, httpFigures, printTables } from './http/report.ts'
 import { request } from './http/requests.ts'
 import { type Endpoint, type HttpServer, startServer } from './http/server.ts'
-import { keepResults, makeResults } from './results.ts'
 import { pinAll, stop } from './serve/process.ts'
 import { drawQueries } from './serve/queries.ts'
 import { SteadyLoad } from './watch/load.ts'
@@ -29,13 +27,7 @@ const TABLE_COUNT = 16_384
 /** Connections, compilers and caches get warm. */
 const WARM_S = 0.5
 
-async function main(): Promise<void> {
-  const options = readOptions(process.argv.slice(2))
-  if (!options) return console.log(HELP)
-  const folder = mkdtempSync(join(tmpdir(), 'peregrine-bench-'))
-  const interrupted = new AbortController()
-  process.once('SIGINT', () => interrupted.abort())
-  process.once('SIGTERM', () => interrupted.abort())
+async function measureAll(options: Options, folder: string, interrupted: AbortSignal): Promise<Outcome> {
   let server: HttpServer | undefined
   try {
     const queries = drawQueries(SIZE, 'positive', TABLE_COUNT, options.seed).filter(({ qtype }) => qtype === 'A')
@@ -43,13 +35,11 @@ async function main(): Promise<void> {
     const manifests = writeManifests(SIZE, join(folder, 'manifests'))
     pinAll(options.clientCore, [process.pid])
     server = await startServer(options.launcher, options.serverCore, folder, manifests, queries[0])
-    const samples = await measureRounds({ options, server, names }, interrupted.signal)
+    const samples = await measureRounds({ options, server, names }, interrupted)
     printTables(samples)
-    const results = makeResults('http', httpFigures(samples), dirname(options.launcher))
-    keepResults(results, options.jsonPath, options.isRecorded, { options, samples: samples.map(withoutHistograms) })
+    return { figures: httpFigures(samples), details: { samples: samples.map(withoutHistograms) } }
   } finally {
     if (server) await stop(server.process)
-    rmSync(folder, { recursive: true, force: true })
   }
 }
 
@@ -92,7 +82,4 @@ function withoutHistograms({ http, queries, ...sample }: HttpSample): object {
   }
 }
 
-await main().catch((error: Error) => {
-  console.error(`bench:http: ${error.message}`)
-  process.exitCode = 1
-})
+await runBench('http', HELP, readOptions, inFolder(measureAll))

@@ -2,18 +2,15 @@
 // one core offers, how true its latencies and rates are, and whether dnsperf comes to the same. The engine is kept on one core,
 // the server on another. bench/load/options.ts has the options.
 
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { inFolder, type Outcome, runBench } from './command.ts'
 import { measureBeside } from './load/beside.ts'
 import { measureLatency } from './load/latency.ts'
 import { measureOffered } from './load/offered.ts'
-import { HELP, type Part, readOptions } from './load/options.ts'
+import { HELP, type Options, type Part, readOptions } from './load/options.ts'
 import { measureRates } from './load/rate.ts'
 import { type Finding, loadFigures, printFindings } from './load/report.ts'
 import { type Bench, startBench } from './load/setting.ts'
 import { compileStandIn } from './load/stand-in.ts'
-import { keepResults, makeResults } from './results.ts'
 import { versionsOf } from './serve/versions.ts'
 
 const PEERS = [
@@ -28,20 +25,14 @@ const MEASURE: Readonly<Record<Part, (bench: Bench, program: string) => Promise<
   dnsperf: measureBeside,
 }
 
-async function main(): Promise<void> {
-  const options = readOptions(process.argv.slice(2))
-  if (!options) return console.log(HELP)
-  const folder = mkdtempSync(join(tmpdir(), 'peregrine-bench-'))
-  const interrupted = new AbortController()
-  process.once('SIGINT', () => interrupted.abort())
-  process.once('SIGTERM', () => interrupted.abort())
+async function measureAll(options: Options, folder: string, interrupted: AbortSignal): Promise<Outcome> {
   let bench: Bench | undefined
   try {
     const program = compileStandIn(folder)
-    bench = await startBench(options, folder, interrupted.signal)
+    bench = await startBench(options, folder, interrupted)
     const findings: Finding[] = []
     for (const part of options.parts) {
-      if (interrupted.signal.aborted) break
+      if (interrupted.aborted) break
       if (process.stderr.isTTY) process.stderr.write(`\r${part}        `)
       findings.push(...(await MEASURE[part](bench, program)))
     }
@@ -49,16 +40,12 @@ async function main(): Promise<void> {
     const { runs, disturbed } = bench
     if (disturbed > 0)
       console.log(`\n${disturbed} of ${runs} runs had less than their core: others worked on this machine`)
-    const results = makeResults('load', loadFigures(findings), undefined, versionsOf(PEERS))
-    keepResults(results, options.jsonPath, options.isRecorded, { options, findings, samples: bench.samples })
+    const details = { findings, samples: bench.samples }
+    return { figures: loadFigures(findings), details, machine: versionsOf(PEERS), checkout: import.meta.dirname }
   } finally {
     await bench?.session.close()
     await bench?.evenSession.close()
-    rmSync(folder, { recursive: true, force: true })
   }
 }
 
-await main().catch((error: Error) => {
-  console.error(`bench:load: ${error.message}`)
-  process.exitCode = 1
-})
+await runBench('load', HELP, readOptions, inFolder(measureAll))

@@ -2,12 +2,11 @@
 // one core with the generator on another, round after round in one go, so that whatever else the machine does falls on
 // all alike. bench/serve/options.ts has the options.
 
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { processTree, softirqThread } from '../src/load/process-cpu.ts'
 import { type ClusterSize, nameCount, SIZES, writeManifests, writeZone } from '../src/load/queries/synthetic-cluster.ts'
-import { keepResults, makeResults } from './results.ts'
+import { inFolder, type Outcome, runBench } from './command.ts'
 import { serveFigures } from './serve/figures.ts'
 import { Generator } from './serve/generator.ts'
 import { HELP, type Options, readOptions, SMALL_OUTSTANDING } from './serve/options.ts'
@@ -46,27 +45,19 @@ const WARM_MS = 150
 const SAMPLE_PER_MIX = 15
 const TRIES_MS = 10_000
 
-async function main(): Promise<void> {
-  const options = readOptions(process.argv.slice(2))
-  if (!options) return console.log(HELP)
-  const folder = mkdtempSync(join(tmpdir(), 'peregrine-bench-'))
+async function measureAll(options: Options, folder: string, interrupted: AbortSignal): Promise<Outcome> {
   const servers: Server[] = []
   const generator = new Generator(options.generatorCore)
-  const interrupted = new AbortController()
-  process.once('SIGINT', () => interrupted.abort())
-  process.once('SIGTERM', () => interrupted.abort())
   try {
     const clusters = writeClusters(options, folder)
     await startServers(options, folder, clusters, servers)
-    const samples = await measureRounds(options, clusters, servers, generator, interrupted.signal)
+    const samples = await measureRounds(options, clusters, servers, generator, interrupted)
     printTables(samples)
     printGoals(samples)
-    const results = makeResults('serve', serveFigures(samples), dirname(options.launcher), versionsOf(PEERS))
-    keepResults(results, options.jsonPath, options.isRecorded, { options, samples })
+    return { figures: serveFigures(samples), details: { samples }, machine: versionsOf(PEERS) }
   } finally {
     await generator.close()
     for (const server of servers) await stop(server.process)
-    rmSync(folder, { recursive: true, force: true })
   }
 }
 
@@ -211,7 +202,4 @@ function listScenarios(options: Options): Scenario[] {
   return scenarios
 }
 
-await main().catch((error: Error) => {
-  console.error(`bench:serve: ${error.message}`)
-  process.exitCode = 1
-})
+await runBench('serve', HELP, readOptions, inFolder(measureAll))

@@ -4,8 +4,8 @@
 // the way through TLS and the kernel: they are upper bounds.
 
 import { mkdirSync } from 'node:fs'
-import { dirname, join } from 'node:path'
-import { keepResults, makeResults } from './results.ts'
+import { join } from 'node:path'
+import { type Outcome, runBench } from './command.ts'
 import { Bench, READY_MS } from './watch/bench.ts'
 import { watchFigures } from './watch/figures.ts'
 import { measureQuiet } from './watch/memory.ts'
@@ -22,17 +22,14 @@ const PARTS = ['quiet', 'updates', 'relist', 'outage', 'state file']
 
 const SIZE_RATIO_MAX = 1.2
 
-async function main(): Promise<void> {
-  const options = readOptions(process.argv.slice(2))
-  if (!options) return console.log(HELP)
+async function measureAll(options: Options): Promise<Outcome> {
   const figures: Figure[] = []
   for (const services of options.services) figures.push(...(await measure(options, services)))
   const compared = compareSizes(figures, SIZE_RATIO_MAX)
   if (compared.length > 0) printFigures('Independent of size', compared)
   figures.push(...compared)
   printNotes()
-  const results = makeResults('watch', watchFigures(figures), dirname(options.launcher))
-  keepResults(results, options.jsonPath, options.isRecorded, { options, parts: figures })
+  return { figures: watchFigures(figures), details: { parts: figures } }
 }
 
 async function measure(options: Options, services: number): Promise<readonly Figure[]> {
@@ -67,7 +64,4 @@ async function measureRunning(bench: Bench): Promise<void> {
 }
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
-await main().catch((error: Error) => {
-  console.error(`bench:watch: ${error.message}`)
-  process.exitCode = 1
-})
+await runBench('watch', HELP, readOptions, measureAll)
