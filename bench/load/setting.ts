@@ -5,8 +5,9 @@ import { join } from 'node:path'
 import { SIZES } from '../../src/load/queries/synthetic-cluster.ts'
 import { encodeQuery } from '../../src/load/queries/wire-query.ts'
 import { type QueryTable, QueryTableBuilder } from '../../src/load/query-table.ts'
-import type { RunResult, RunSpec, Schedule } from '../../src/load/run.ts'
+import type { RunResult, Schedule } from '../../src/load/run.ts'
 import { LoadSession, type RunEvents } from '../../src/load/session.ts'
+import { localRun } from '../local-run.ts'
 import { drawQueries, type Query } from '../serve/queries.ts'
 import type { Options } from './options.ts'
 
@@ -33,8 +34,6 @@ export interface Bench {
 export const SIZE = SIZES[0]
 const TABLE_COUNT = 16_384
 const WARM_MS = 300
-const LATE_MS = 1
-const TIMEOUT_MS = 1000
 /** A worker never sleeps: with less of its core, others had it. */
 const UNDISTURBED = 0.98
 
@@ -76,26 +75,7 @@ export interface Wanted {
 /** Makes one run. @throws RunError */
 export async function run(bench: Bench, wanted: Wanted): Promise<RunResult> {
   const { what, round, port, schedule, seconds, sockets = bench.options.sockets, gso = false, pids = [] } = wanted
-  const spec: RunSpec = {
-    target: {
-      label: `127.0.0.1:${port}`,
-      address: '127.0.0.1',
-      port,
-      transport: 'udp',
-      serverName: '',
-      path: '',
-      verifiesCertificate: true,
-    },
-    schedule,
-    sockets,
-    warmupMs: WARM_MS,
-    durationMs: seconds * 1000,
-    timeoutMs: TIMEOUT_MS,
-    lateMs: LATE_MS,
-    gso,
-    sampleEvery: 0,
-    passes: 0,
-  }
+  const spec = localRun(port, { schedule, sockets, gso, warmupMs: WARM_MS, durationMs: seconds * 1000 })
   const events: RunEvents = {
     second: ({ index }) => {
       if (index === -1) wanted.begin?.()

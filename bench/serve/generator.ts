@@ -4,8 +4,9 @@
 import { readFileSync } from 'node:fs'
 import { cpuTimeNs } from '../../src/load/process-cpu.ts'
 import { QueryTableBuilder } from '../../src/load/query-table.ts'
-import type { RunResult, RunSpec } from '../../src/load/run.ts'
+import type { RunResult } from '../../src/load/run.ts'
 import { LoadSession } from '../../src/load/session.ts'
+import { localRun } from '../local-run.ts'
 
 /** One measurement. Times are in milliseconds. */
 export interface Run {
@@ -31,7 +32,7 @@ export interface Result {
   readonly answered: number
   /** Queries sent since the run began, before counting too. */
   readonly sent: number
-  /** Queries given up after TIMEOUT_MS. */
+  /** Queries given up after a second. */
   readonly lost: number
   /** Answers by RCODE, 0..15. */
   readonly rcodes: readonly number[]
@@ -47,9 +48,6 @@ export interface Result {
   readonly batch: number
 }
 
-const TIMEOUT_MS = 1000
-const LATE_MS = 1
-
 /** Makes runs, one at a time. */
 export class Generator {
   readonly #core: number
@@ -63,26 +61,13 @@ export class Generator {
   /** @throws RunError */
   async run(run: Run): Promise<Result> {
     const session = await this.#sessionOf(run.tablePath)
-    const spec: RunSpec = {
-      target: {
-        label: `127.0.0.1:${run.port}`,
-        address: '127.0.0.1',
-        port: run.port,
-        transport: 'udp',
-        serverName: '',
-        path: '',
-        verifiesCertificate: true,
-      },
+    const spec = localRun(run.port, {
       schedule: { kind: 'closed', outstanding: run.outstanding },
       sockets: run.sockets,
       warmupMs: run.warmMs,
       durationMs: run.countMs,
-      timeoutMs: TIMEOUT_MS,
-      lateMs: LATE_MS,
-      gso: false,
-      sampleEvery: 0,
       passes: run.once === true ? 1 : 0,
-    }
+    })
     let sent = 0
     const events = {
       second: (second: { readonly sent: number }) => {

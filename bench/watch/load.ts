@@ -4,9 +4,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { MessageChannel, Worker } from 'node:worker_threads'
 import type { Histogram } from '../../src/load/histogram.ts'
 import { type QueryTable, QueryTableBuilder } from '../../src/load/query-table.ts'
-import type { RunResult, RunSpec } from '../../src/load/run.ts'
+import type { RunResult } from '../../src/load/run.ts'
 import { LoadSession, type Sample } from '../../src/load/session.ts'
 import type { ChangeReport } from '../../test/apiserver/main.ts'
+import { localRun } from '../local-run.ts'
 import { changedName, type Expected } from './names.ts'
 import type { Probe, ProbeData, Probed } from './probe-thread.ts'
 import { encodeQuestion, isRight } from './wire.ts'
@@ -25,7 +26,6 @@ export interface LoadResult {
 /** Loading a thread, and the first answers of a server to somebody new, are no part of what is measured. */
 const WARM_MS = 300
 
-const LOST_AFTER_MS = 1000
 const SOCKETS = 16
 /** It is ended by word. */
 const LONGEST_MS = 3_600_000
@@ -45,7 +45,16 @@ export class SteadyLoad {
     this.#session = session
     this.#names = names
     const events = { samples: (samples: readonly Sample[]) => this.#check(samples) }
-    this.#result = session.run(specOf(port, perSecond), events, [], this.#end.signal)
+    const spec = localRun(port, {
+      schedule: { kind: 'open', rate: perSecond },
+      sockets: SOCKETS,
+      warmupMs: WARM_MS,
+      durationMs: LONGEST_MS,
+      lateMs: LATE_MS,
+      sleeps: true,
+      sampleEvery: 1,
+    })
+    this.#result = session.run(spec, events, [], this.#end.signal)
     this.#result.catch(() => {})
   }
 
@@ -86,30 +95,6 @@ function tableOf(names: readonly Expected[]): QueryTable {
   const builder = new QueryTableBuilder()
   for (const { qname } of names) builder.add(encodeQuestion(qname, 0))
   return builder.build()
-}
-
-function specOf(port: number, rate: number): RunSpec {
-  return {
-    target: {
-      label: 'the server',
-      address: '127.0.0.1',
-      port,
-      transport: 'udp',
-      serverName: '',
-      path: '',
-      verifiesCertificate: true,
-    },
-    schedule: { kind: 'open', rate },
-    sockets: SOCKETS,
-    warmupMs: WARM_MS,
-    durationMs: LONGEST_MS,
-    timeoutMs: LOST_AFTER_MS,
-    lateMs: LATE_MS,
-    gso: false,
-    sleeps: true,
-    sampleEvery: 1,
-    passes: 0,
-  }
 }
 
 /** Probes of changes. */
