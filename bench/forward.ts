@@ -3,10 +3,11 @@
 // names it knows itself; misses with names that nobody asked before; one name asked by many at once. Every figure is
 // checked against what the answers were and what the upstream saw. bench/forward/options.ts has the options.
 
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { processTree, softirqThread } from '../src/load/process-cpu.ts'
 import { SIZES, writeManifests } from '../src/load/queries/synthetic-cluster.ts'
+import type { QueryTable } from '../src/load/query-table.ts'
 import { inFolder, type Outcome, runBench } from './command.ts'
 import { burst } from './forward/burst.ts'
 import { forwardFigures } from './forward/figures.ts'
@@ -17,7 +18,7 @@ import { OWN, type Purpose, TARGETS, type Target } from './forward/targets.ts'
 import { DELAY_MS, startUpstream, type Upstream, upstreamMissing } from './forward/upstream.ts'
 import { Generator, type Result, type Run } from './serve/generator.ts'
 import { type PinnedProcess, pinAll, residentMiB, startPinned, stop } from './serve/process.ts'
-import { drawQueries, encodeTable, type Query } from './serve/queries.ts'
+import { drawQueries, type Query, tableOf } from './serve/queries.ts'
 import { untilReady, wrongAnswers } from './serve/verify.ts'
 import { versionsOf } from './serve/versions.ts'
 
@@ -31,9 +32,9 @@ interface Server {
   readonly forwards: boolean
 }
 
-/** The names of one mix, on the wire. */
+/** The names of one mix. */
 interface Table {
-  readonly path: string
+  readonly queries: QueryTable
   /** Share of NXDOMAIN, 0..1. */
   readonly missing: number
   readonly sample: readonly Query[]
@@ -85,8 +86,8 @@ async function measureAll(options: Options, folder: string, interrupted: AbortSi
   const upstream = await startUpstream(join(folder, 'upstream'), options.port, options.upstreamCore, zones, probe)
   const servers: Server[] = []
   try {
-    const own = writeTables(options, folder, 'own', (query) => query)
-    const hits = writeTables(options, folder, 'hits', asExternal)
+    const own = makeTables(options, (query) => query)
+    const hits = makeTables(options, asExternal)
     const manifests = writeManifests(SIZE, join(folder, 'manifests'))
     const bench = { options, folder, manifests, own, hits, upstream, servers, samples: [], bursts: [], batch: 1 }
     await startServers(bench)
@@ -103,19 +104,12 @@ async function measureAll(options: Options, folder: string, interrupted: AbortSi
   }
 }
 
-function writeTables(
-  options: Options,
-  folder: string,
-  kind: Kind,
-  change: (query: Query) => Query,
-): Map<string, Table> {
+function makeTables(options: Options, change: (query: Query) => Query): Map<string, Table> {
   const tables = new Map<string, Table>()
   for (const mix of options.mixes) {
     const queries = drawQueries(SIZE, mix, TABLE_COUNT, options.seed).map(change)
-    const path = join(folder, `${kind}-${mix}.table`)
-    writeFileSync(path, encodeTable(queries))
     const missing = queries.filter((query) => query.rcode === 'NXDOMAIN').length / queries.length
-    tables.set(mix, { path, missing, sample: distinct(queries) })
+    tables.set(mix, { queries: tableOf(queries), missing, sample: distinct(queries) })
   }
   return tables
 }
@@ -220,7 +214,7 @@ async function measureRounds(bench: Bench, interrupted: AbortSignal): Promise<vo
 async function measureTable(bench: Bench, server: Server, round: number, kind: Kind, mix: string): Promise<void> {
   const table = (kind === 'own' ? bench.own : bench.hits).get(mix)
   if (!table) return
-  const measured = await measure(bench, server, table.path)
+  const measured = await measure(bench, server, table.queries)
   const { result, counts } = measured
   const missing = result.rcodes[NXDOMAIN] / result.answered
   let wrong = wrongRcodes(result, [0, NXDOMAIN])
@@ -235,10 +229,7 @@ async function measureTable(bench: Bench, server: Server, round: number, kind: K
 async function measureMisses(bench: Bench, server: Server, round: number): Promise<void> {
   const { options } = bench
   const count = Math.ceil((options.seconds + WARM_MS / 1000) * FRESH_PER_SECOND)
-  const path = join(bench.folder, 'fresh.table')
-  writeFileSync(path, encodeTable(freshQueries(bench.batch++, count)))
-  const measured = await measure(bench, server, path, true)
-  rmSync(path)
+  const measured = await measure(bench, server, tableOf(freshQueries(bench.batch++, count)), true)
   const { result, counts } = measured
   let wrong = wrongRcodes(result, [0])
   if (result.sent >= count) wrong ||= `the ${count} names were used up`
@@ -252,11 +243,11 @@ async function measureMisses(bench: Bench, server: Server, round: number): Promi
 async function measure(
   { options, upstream }: Bench,
   server: Server,
-  tablePath: string,
+  table: QueryTable,
   once = false,
 ): Promise<Pick<Sample, 'result' | 'counts' | 'upstreamShare'>> {
   const run: Run = {
-    tablePath,
+    table,
     port: server.port,
     sockets: options.sockets,
     outstanding: options.outstanding,

@@ -2,16 +2,17 @@
 // one core with the generator on another, round after round in one go, so that whatever else the machine does falls on
 // all alike. bench/serve/options.ts has the options.
 
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { processTree, softirqThread } from '../src/load/process-cpu.ts'
 import { type ClusterSize, nameCount, SIZES, writeManifests, writeZone } from '../src/load/queries/synthetic-cluster.ts'
+import type { QueryTable } from '../src/load/query-table.ts'
 import { inFolder, type Outcome, runBench } from './command.ts'
 import { serveFigures } from './serve/figures.ts'
 import { Generator } from './serve/generator.ts'
 import { HELP, type Options, readOptions, SMALL_OUTSTANDING } from './serve/options.ts'
 import { type PinnedProcess, pinAll, residentMiB, startPinned, stop } from './serve/process.ts'
-import { drawQueries, encodeTable, type Query } from './serve/queries.ts'
+import { drawQueries, type Query, tableOf } from './serve/queries.ts'
 import { printGoals, printTables, type Sample, type Scenario } from './serve/report.ts'
 import { TARGETS, type Target } from './serve/targets.ts'
 import { untilReady, wrongAnswers } from './serve/verify.ts'
@@ -25,13 +26,13 @@ interface Server {
   readonly process: PinnedProcess
 }
 
-/** One size's files. */
+/** One size: its files, and what is asked. */
 interface Cluster {
   readonly size: ClusterSize
   readonly manifests: string
   readonly zoneFile: string
   /** By mix. */
-  readonly tables: ReadonlyMap<string, string>
+  readonly tables: ReadonlyMap<string, QueryTable>
   /** A few of each mix, the most popular name first. */
   readonly sample: readonly Query[]
 }
@@ -65,13 +66,11 @@ function writeClusters(options: Options, folder: string): Cluster[] {
   const clusters: Cluster[] = []
   for (const size of SIZES) {
     if (!options.sizes.includes(size.label)) continue
-    const tables = new Map<string, string>()
+    const tables = new Map<string, QueryTable>()
     const sample: Query[] = []
     for (const mix of options.mixes) {
       const queries = drawQueries(size, mix, options.tableCount, options.seed)
-      const path = join(folder, `${size.label}-${mix}.table`)
-      writeFileSync(path, encodeTable(queries))
-      tables.set(mix, path)
+      tables.set(mix, tableOf(queries))
       sample.push(...queries.slice(0, SAMPLE_PER_MIX))
     }
     // What exists goes first: a server that has not loaded yet says NXDOMAIN to everything.
@@ -161,13 +160,13 @@ async function measureRounds(
   const samples: Sample[] = []
   for (let round = 0; round < options.rounds; round++) {
     for (const scenario of scenarios) {
-      const cluster = clusters.find((each) => each.size.label === scenario.size)
-      if (!cluster) continue
+      const table = clusters.find((each) => each.size.label === scenario.size)?.tables.get(scenario.mix)
+      if (table === undefined) continue
       for (const server of servers) {
         if (server.target.answers && server.size !== scenario.size) continue
         if (interrupted.aborted) return samples
         const result = await generator.run({
-          tablePath: cluster.tables.get(scenario.mix) ?? '',
+          table,
           port: server.port,
           sockets: scenario.sockets,
           outstanding: scenario.outstanding,

@@ -3,12 +3,10 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { SIZES } from '../../src/load/queries/synthetic-cluster.ts'
-import { encodeQuery } from '../../src/load/queries/wire-query.ts'
-import { type QueryTable, QueryTableBuilder } from '../../src/load/query-table.ts'
 import type { RunResult, Schedule } from '../../src/load/run.ts'
 import { LoadSession, type RunEvents } from '../../src/load/session.ts'
 import { localRun } from '../local-run.ts'
-import { drawQueries, type Query } from '../serve/queries.ts'
+import { drawQueries, type Query, tableOf } from '../serve/queries.ts'
 import type { Options } from './options.ts'
 
 /** What a part works with. */
@@ -48,12 +46,6 @@ export async function startBench(options: Options, folder: string, signal: Abort
   const [even] = [...lengths.values()].sort((a, b) => b.length - a.length)
   const evenSession = await LoadSession.start(tableOf(even), own)
   return { options, folder, session, evenSession, queries, queryFile, signal, samples: [], runs: 0, disturbed: 0 }
-}
-
-function tableOf(queries: readonly Query[]): QueryTable {
-  const builder = new QueryTableBuilder()
-  for (const { qname, qtype } of queries) builder.add(encodeQuery(qname, qtype))
-  return builder.build()
 }
 
 /** What is different from run to run. */

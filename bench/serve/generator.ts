@@ -1,17 +1,15 @@
-// The load of a measurement: the load tester's engine as a closed loop over UDP, kept on a core of its own. A table is a file, as
-// encodeTable() writes it; a thread that has one keeps it, so that the runs of all rounds are alike.
+// The load of a measurement: the load tester's engine as a closed loop over UDP, kept on a core of its own. A thread that has a table
+// keeps it, so that the runs of all rounds are alike.
 
-import { readFileSync } from 'node:fs'
 import { cpuTimeNs } from '../../src/load/process-cpu.ts'
-import { QueryTableBuilder } from '../../src/load/query-table.ts'
+import type { QueryTable } from '../../src/load/query-table.ts'
 import type { RunResult } from '../../src/load/run.ts'
 import { LoadSession } from '../../src/load/session.ts'
 import { localRun } from '../local-run.ts'
 
 /** One measurement. Times are in milliseconds. */
 export interface Run {
-  /** As encodeTable (queries.ts) wrote it. */
-  readonly tablePath: string
+  readonly table: QueryTable
   readonly port: number
   readonly sockets: number
   /** Queries under way at any time, over all sockets; 1..65536. */
@@ -51,8 +49,7 @@ export interface Result {
 /** Makes runs, one at a time. */
 export class Generator {
   readonly #core: number
-  /** By path of the table. */
-  readonly #sessions = new Map<string, LoadSession>()
+  readonly #sessions = new Map<QueryTable, LoadSession>()
 
   constructor(core: number) {
     this.#core = core
@@ -60,7 +57,7 @@ export class Generator {
 
   /** @throws RunError */
   async run(run: Run): Promise<Result> {
-    const session = await this.#sessionOf(run.tablePath)
+    const session = await this.#sessionOf(run.table)
     const spec = localRun(run.port, {
       schedule: { kind: 'closed', outstanding: run.outstanding },
       sockets: run.sockets,
@@ -80,21 +77,16 @@ export class Generator {
     return { ...figuresOf(result), sent, softirqCpuNs: (softirqNs * run.countMs) / (run.warmMs + run.countMs) }
   }
 
-  /** Gives a table back that is not needed any more. */
-  async forget(tablePath: string): Promise<void> {
-    await this.#sessions.get(tablePath)?.close()
-    this.#sessions.delete(tablePath)
-  }
-
   async close(): Promise<void> {
-    for (const path of [...this.#sessions.keys()]) await this.forget(path)
+    for (const session of this.#sessions.values()) await session.close()
+    this.#sessions.clear()
   }
 
-  async #sessionOf(tablePath: string): Promise<LoadSession> {
-    const known = this.#sessions.get(tablePath)
+  async #sessionOf(table: QueryTable): Promise<LoadSession> {
+    const known = this.#sessions.get(table)
     if (known !== undefined) return known
-    const session = await LoadSession.start(readTable(tablePath), { workers: 1, cores: [this.#core] })
-    this.#sessions.set(tablePath, session)
+    const session = await LoadSession.start(table, { workers: 1, cores: [this.#core] })
+    this.#sessions.set(table, session)
     return session
   }
 }
@@ -117,13 +109,4 @@ function figuresOf({
     idleShare: own.idleShares[0],
     batch: own.receiveBatch,
   }
-}
-
-function readTable(path: string): ReturnType<QueryTableBuilder['build']> {
-  const file = readFileSync(path)
-  const builder = new QueryTableBuilder()
-  for (let at = 0; at < file.length; at += 2 + file.readUInt16BE(at)) {
-    builder.add(file.subarray(at + 2, at + 2 + file.readUInt16BE(at)))
-  }
-  return builder.build()
 }

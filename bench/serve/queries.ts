@@ -1,6 +1,7 @@
 // Queries of a measurement, drawn once from a seed and put on the wire once: the generator only points at them. Each
 // keeps what the right answer is, so that a server can be checked before it is measured.
 
+import { TYPES } from '../../src/dns/record-types.ts'
 import { scattered, seededRandom, zipf } from '../../src/load/queries/draw.ts'
 import {
   type ClusterSize,
@@ -9,6 +10,8 @@ import {
   serviceModel,
   ZONE,
 } from '../../src/load/queries/synthetic-cluster.ts'
+import { QueryEncoder } from '../../src/load/queries/wire-query.ts'
+import { type QueryTable, QueryTableBuilder } from '../../src/load/query-table.ts'
 
 /**
  * positive: names that exist, asked for a type they have. nxdomain: what a Pod's search path asks in vain. mixed: 65 %
@@ -32,8 +35,6 @@ export interface Query {
 
 const NXDOMAIN_SHARE = 0.65
 const A_SHARE = 0.52
-const QTYPE_A = 1
-const QTYPE_AAAA = 28
 
 const HOSTS = ['www', 'api', 'cdn', 'static', 'login', 's3', 'metrics', 'registry', 'hooks', 'auth']
 const DOMAINS = [
@@ -68,34 +69,12 @@ export function drawQueries(size: ClusterSize, mix: Mix, count: number, seed: nu
   return queries
 }
 
-/**
- * Query messages, one after another: length (16 bits, big-endian), then the message as a stub resolver sends it (RD set,
- * no EDNS), the low 16 bits of its place as ID.
- */
-export function encodeTable(queries: readonly Query[]): Uint8Array {
-  let length = 0
-  for (const query of queries) length += 2 + 12 + query.qname.length + 2 + 4
-  const table = Buffer.alloc(length)
-  let at = 0
-  queries.forEach((query, index) => {
-    at = encodeQuery(table, at, query, index & 0xffff)
-  })
-  return table
-}
-
-function encodeQuery(table: Buffer, start: number, query: Query, id: number): number {
-  const messageLength = 12 + query.qname.length + 2 + 4
-  let at = table.writeUInt16BE(messageLength, start)
-  at = table.writeUInt16BE(id, at)
-  at = table.writeUInt16BE(0x0100, at)
-  at = table.writeUInt16BE(1, at) + 6
-  for (const label of query.qname.split('.')) {
-    at = table.writeUInt8(label.length, at)
-    at += table.write(label, at, 'latin1')
-  }
-  at = table.writeUInt8(0, at)
-  at = table.writeUInt16BE(query.qtype === 'A' ? QTYPE_A : QTYPE_AAAA, at)
-  return table.writeUInt16BE(1, at)
+/** The queries on the wire, as a stub resolver sends them: RD set, no EDNS. */
+export function tableOf(queries: readonly Pick<Query, 'qname' | 'qtype'>[]): QueryTable {
+  const encoder = new QueryEncoder(null)
+  const builder = new QueryTableBuilder()
+  for (const { qname, qtype } of queries) builder.add(encoder.encode(qname, TYPES[qtype]))
+  return builder.build()
 }
 
 /** A name that exists, by its number: a Service and behind it its endpoints, Service after Service. */

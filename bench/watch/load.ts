@@ -3,14 +3,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { MessageChannel, Worker } from 'node:worker_threads'
 import type { Histogram } from '../../src/load/histogram.ts'
-import { type QueryTable, QueryTableBuilder } from '../../src/load/query-table.ts'
 import type { RunResult } from '../../src/load/run.ts'
 import { LoadSession, type Sample } from '../../src/load/session.ts'
 import type { ChangeReport } from '../../test/apiserver/main.ts'
 import { localRun } from '../local-run.ts'
+import { tableOf } from '../serve/queries.ts'
 import { changedName, type Expected } from './names.ts'
 import type { Probe, ProbeData, Probed } from './probe-thread.ts'
-import { encodeQuestion, isRight } from './wire.ts'
+import { isRight } from './wire.ts'
 
 /** What a steady load came to. */
 export interface LoadResult {
@@ -60,7 +60,8 @@ export class SteadyLoad {
 
   /** Resolves when answers count. */
   static async start(port: number, names: readonly Expected[], perSecond: number): Promise<SteadyLoad> {
-    const session = await LoadSession.start(tableOf(names), { workers: 1, cores: [] })
+    const questions = names.map(({ qname }) => ({ qname, qtype: 'A' as const }))
+    const session = await LoadSession.start(tableOf(questions), { workers: 1, cores: [] })
     const load = new SteadyLoad(session, port, names, perSecond)
     await sleep(WARM_MS)
     return load
@@ -89,12 +90,6 @@ export class SteadyLoad {
       this.#example ||= `${expected.qname}: ${Buffer.from(response).toString('hex')}`
     }
   }
-}
-
-function tableOf(names: readonly Expected[]): QueryTable {
-  const builder = new QueryTableBuilder()
-  for (const { qname } of names) builder.add(encodeQuestion(qname, 0))
-  return builder.build()
 }
 
 /** Probes of changes. */
