@@ -5,8 +5,9 @@ import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { encodeQuery } from '../../src/load/queries/wire-query.ts'
 import type { Expected } from './names.ts'
-import { encodeQuestion, isRight } from './wire.ts'
+import { isRight } from './wire.ts'
 
 const children = new Set<ChildProcess>()
 process.once('exit', () => {
@@ -100,7 +101,7 @@ export class ServerProcess {
    * @returns milliseconds from the start until it was
    */
   firstAnswer(expected: Expected, limitMs: number): Promise<number> {
-    const query = encodeQuestion(expected.qname, 1)
+    const query = encodeQuery(expected.qname, 'A')
     const socket = createSocket('udp4')
     return new Promise((resolve, reject) => {
       const finish = (settle: () => void) => {

@@ -1,11 +1,12 @@
-// What the measurement of a live cluster takes for a right answer, and what it asks: checked with an independent encoder.
+// What the measurement of a live cluster takes for a right answer, checked with an independent encoder, and which names it asks for.
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type Answer, decode, encode } from 'dns-packet'
+import { type Answer, encode } from 'dns-packet'
 import { ClusterNames, changedName, type Expected } from '../../bench/watch/names.ts'
 import { compareSizes, type Figure } from '../../bench/watch/report.ts'
-import { addressNumber, encodeQuestion, isRight } from '../../bench/watch/wire.ts'
+import { addressNumber, isRight } from '../../bench/watch/wire.ts'
+import { encodeQuery } from '../../src/load/queries/wire-query.ts'
 
 const NAME = 'web.shop.svc.cluster.local'
 const RESPONSE = 0x8000
@@ -40,14 +41,9 @@ test('right answers are told from wrong ones', () => {
   }
 })
 
-test('queries are what they should be', () => {
-  const { id, flags, questions } = decode(encodeQuestion(NAME, 513))
-  assert.deepEqual(
-    { id, flags, questions },
-    { id: 513, flags: 256, questions: [{ name: NAME, type: 'A', class: 'IN' }] },
-  )
-  const empty = encodeQuestion(NAME, 1)
-  assert.equal(isRight(empty, empty.length, { ...none, rcode: 0 }), false, 'a query is no answer')
+test('a query is no answer', () => {
+  const query = encodeQuery(NAME, 'A')
+  assert.equal(isRight(query, query.length, { ...none, rcode: 0 }), false)
 })
 
 test('names of changes, and names that stay as they are', () => {
