@@ -8,9 +8,9 @@ import { LoadSession, type Sample } from '../../src/load/session.ts'
 import type { ChangeReport } from '../../test/apiserver/main.ts'
 import { localRun } from '../local-run.ts'
 import { tableOf } from '../serve/queries.ts'
+import { isRight } from './answer.ts'
 import { changedName, type Expected } from './names.ts'
 import type { Probe, ProbeData, Probed } from './probe-thread.ts'
-import { isRight } from './wire.ts'
 
 /** What a steady load came to. */
 export interface LoadResult {

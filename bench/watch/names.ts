@@ -4,7 +4,7 @@
 import { seededRandom } from '../../src/load/queries/draw.ts'
 import { type ChangedEndpoint, Cluster } from '../../test/apiserver/cluster.ts'
 import { Store } from '../../test/apiserver/store.ts'
-import { addressNumber } from './wire.ts'
+import { addressNumber } from './answer.ts'
 
 export const ZONE = 'cluster.local'
 const NXDOMAIN = 3

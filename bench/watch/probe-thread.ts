@@ -6,8 +6,8 @@ import { Inbound, Outbound, Watches } from '../../src/io/datagram-client.ts'
 import { closeDescriptor } from '../../src/io/libc.ts'
 import { openClient } from '../../src/io/sockets.ts'
 import { encodeQuery } from '../../src/load/queries/wire-query.ts'
+import { isRight } from './answer.ts'
 import type { Expected } from './names.ts'
-import { isRight } from './wire.ts'
 
 export interface ProbeData {
   readonly port: number

@@ -6,8 +6,8 @@ import { once } from 'node:events'
 import { resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { encodeQuery } from '../../src/load/queries/wire-query.ts'
+import { isRight } from './answer.ts'
 import type { Expected } from './names.ts'
-import { isRight } from './wire.ts'
 
 const children = new Set<ChildProcess>()
 process.once('exit', () => {

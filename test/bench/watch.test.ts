@@ -3,9 +3,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Answer, encode } from 'dns-packet'
+import { addressNumber, isRight } from '../../bench/watch/answer.ts'
 import { ClusterNames, changedName, type Expected } from '../../bench/watch/names.ts'
 import { compareSizes, type Figure } from '../../bench/watch/report.ts'
-import { addressNumber, isRight } from '../../bench/watch/wire.ts'
 import { encodeQuery } from '../../src/load/queries/wire-query.ts'
 
 const NAME = 'web.shop.svc.cluster.local'
