@@ -17,7 +17,7 @@ import { type BurstSample, type Kind, printGoals, printTables, type Sample } fro
 import { OWN, type Purpose, TARGETS, type Target } from './forward/targets.ts'
 import { DELAY_MS, startUpstream, type Upstream, upstreamMissing } from './forward/upstream.ts'
 import { Generator, type Result, type Run } from './serve/generator.ts'
-import { type PinnedProcess, pinAll, residentMiB, startPinned, stop } from './serve/process.ts'
+import { isAlive, type PinnedProcess, pinAll, residentMiB, startPinned, stop } from './serve/process.ts'
 import { drawQueries, type Query, tableOf } from './serve/queries.ts'
 import { untilReady, wrongAnswers } from './serve/verify.ts'
 import { versionsOf } from './serve/versions.ts'
@@ -183,10 +183,6 @@ async function checkForwarding(
   const slices = Array.from({ length: PARALLEL }, (_, slice) => all.filter((_, index) => index % PARALLEL === slice))
   const verdicts = await Promise.all(slices.map((slice) => wrongAnswers(port, slice)))
   return verdicts.find((verdict) => verdict !== '') ?? ''
-}
-
-function isAlive({ child }: PinnedProcess): boolean {
-  return child.exitCode === null && child.signalCode === null
 }
 
 async function measureRounds(bench: Bench, interrupted: AbortSignal): Promise<void> {

@@ -11,7 +11,7 @@ import { inFolder, type Outcome, runBench } from './command.ts'
 import { serveFigures } from './serve/figures.ts'
 import { Generator } from './serve/generator.ts'
 import { HELP, type Options, readOptions, SMALL_OUTSTANDING } from './serve/options.ts'
-import { type PinnedProcess, pinAll, residentMiB, startPinned, stop } from './serve/process.ts'
+import { isAlive, type PinnedProcess, pinAll, residentMiB, startPinned, stop } from './serve/process.ts'
 import { drawQueries, type Query, tableOf } from './serve/queries.ts'
 import { printGoals, printTables, type Sample, type Scenario } from './serve/report.ts'
 import { TARGETS, type Target } from './serve/targets.ts'
@@ -134,8 +134,7 @@ async function startServer(
 
 /** @returns '' for a server that runs and answers rightly */
 async function check(server: Server, cluster: Cluster, options: Options): Promise<string> {
-  const { child } = server.process
-  const alive = () => child.exitCode === null && child.signalCode === null
+  const alive = () => isAlive(server.process)
   if (!server.target.answers) {
     const probe: Query = { qname: 'echo', qtype: 'A', rcode: 'NOERROR', addresses: [] }
     return untilReady(server.port, probe, TRIES_MS, alive)

@@ -5,7 +5,7 @@
 import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ZONE } from '../../src/load/queries/synthetic-cluster.ts'
-import { findProgram } from '../serve/process.ts'
+import { findProgram, lacking } from '../serve/process.ts'
 
 /** What a server is asked. */
 export type Purpose = 'hits' | 'misses'
@@ -77,10 +77,6 @@ export const TARGETS: readonly Target[] = [
     prepare: prepareDnsmasq,
   },
 ]
-
-function lacking(program: string): string {
-  return findProgram(program) ? '' : `${program} is not installed (bench/install-peers)`
-}
 
 function preparePeregrine({ folder, port, upstreamPort, manifests, launcher }: Setting): string[] {
   const conf = join(folder, 'Corefile')

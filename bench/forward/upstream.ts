@@ -6,7 +6,7 @@ import { once } from 'node:events'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { cpuTimeNs, processTree } from '../../src/load/process-cpu.ts'
-import { findProgram, type PinnedProcess, startPinned, stop } from '../serve/process.ts'
+import { findProgram, isAlive, lacking, startPinned, stop } from '../serve/process.ts'
 import type { Query } from '../serve/queries.ts'
 import { untilReady } from '../serve/verify.ts'
 import type { ZoneFiles } from './names.ts'
@@ -49,10 +49,7 @@ const SETTLE_MS = 3_000
 
 /** '' = an upstream can run here, otherwise why not. */
 export function upstreamMissing(): string {
-  for (const program of ['nsd', 'cc']) {
-    if (!findProgram(program)) return `${program} is not installed (bench/install-peers)`
-  }
-  return ''
+  return lacking('nsd') || lacking('cc')
 }
 
 /**
@@ -89,10 +86,6 @@ export async function startUpstream(
   if (wrong === '') return upstream
   await upstream.stop()
   throw new Error(`the upstream does not answer: ${wrong}`)
-}
-
-function isAlive({ child }: PinnedProcess): boolean {
-  return child.exitCode === null && child.signalCode === null
 }
 
 /** NSD with one server process, without limits of rate, with answers as short as they can be. */

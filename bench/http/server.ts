@@ -5,7 +5,7 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ZONE } from '../../src/load/queries/synthetic-cluster.ts'
-import { type PinnedProcess, startPinned, stop } from '../serve/process.ts'
+import { isAlive, type PinnedProcess, startPinned, stop } from '../serve/process.ts'
 import type { Query } from '../serve/queries.ts'
 import { untilReady } from '../serve/verify.ts'
 
@@ -46,9 +46,9 @@ export async function startServer(
   const started = startPinned(core, command, join(folder, 'log'))
   const url = (port: number, path: Endpoint) => `http://${ADDRESS}:${port}/${path}`
   const urls = { metrics: url(metrics, 'metrics'), health: url(health, 'health'), ready: url(ready, 'ready') }
-  const isAlive = () => started.child.exitCode === null && started.child.signalCode === null
-  let wrong = await untilReady(dnsPort, query, LOAD_MS, isAlive)
-  for (const endpoint of ENDPOINTS) wrong ||= await untilWell(urls[endpoint], SAYS[endpoint], isAlive)
+  const alive = () => isAlive(started)
+  let wrong = await untilReady(dnsPort, query, LOAD_MS, alive)
+  for (const endpoint of ENDPOINTS) wrong ||= await untilWell(urls[endpoint], SAYS[endpoint], alive)
   if (wrong === '') return { process: started, dnsPort, urls }
   await stop(started)
   throw new Error(`the server does not answer: ${wrong}\n${readFileSync(started.logPath, 'utf8').trimEnd()}`)
@@ -75,15 +75,15 @@ function corefile(dnsPort: number, metrics: number, health: number, ready: numbe
 }
 
 /** @returns '' when it says what it should, otherwise what was wrong last */
-async function untilWell(url: string, text: string, isAlive: () => boolean): Promise<string> {
+async function untilWell(url: string, text: string, alive: () => boolean): Promise<string> {
   const end = performance.now() + LOAD_MS
   let wrong = ''
-  while (performance.now() < end && isAlive()) {
+  while (performance.now() < end && alive()) {
     wrong = await wrongAt(url, text)
     if (wrong === '') return ''
     await sleep(TRY_MS)
   }
-  return `${url}: ${isAlive() ? wrong : 'it ended'}`
+  return `${url}: ${alive() ? wrong : 'it ended'}`
 }
 
 /** @returns '' when it says what it should */

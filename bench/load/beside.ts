@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { processTree, serverCpuTimeNs } from '../../src/load/process-cpu.ts'
 import { writeManifests, writeZone, ZONE } from '../../src/load/queries/synthetic-cluster.ts'
 import { qpsOf } from '../../src/load/run.ts'
-import { findProgram, pinAll, startPinned, stop } from '../serve/process.ts'
+import { findProgram, isAlive, lacking, pinAll, startPinned, stop } from '../serve/process.ts'
 import type { Query } from '../serve/queries.ts'
 import { spread } from '../serve/report.ts'
 import { TARGETS, type Target } from '../serve/targets.ts'
@@ -32,7 +32,7 @@ const SERVERS: readonly Target[] = [
     // A few system calls a query, and a log that nobody reads: slower than dnsperf. It has the same address for every name.
     name: 'dnsmasq with a log',
     answers: false,
-    missing: () => (findProgram('dnsmasq') ? '' : 'dnsmasq is not installed (bench/install-peers)'),
+    missing: () => lacking('dnsmasq'),
     prepare: ({ port }) => {
       const listen = [`--port=${port}`, '--listen-address=127.0.0.1', '--bind-interfaces', '--no-resolv', '--no-hosts']
       const files = ['--conf-file=/dev/null', '--pid-file', '--keep-in-foreground']
@@ -88,9 +88,8 @@ async function measureServer(bench: Bench, target: Target): Promise<Finding[]> {
   const command = target.prepare({ folder, port, manifests, zoneFile, launcher })
   const started = startPinned(serverCore, command, join(folder, 'log'))
   try {
-    const isAlive = () => started.child.exitCode === null && started.child.signalCode === null
     const anyName: Query = { qname: ZONE, qtype: 'A', rcode: 'NOERROR', addresses: [ANY_ADDRESS] }
-    const wrong = await untilReady(port, target.answers ? bench.queries[0] : anyName, LOAD_MS, isAlive)
+    const wrong = await untilReady(port, target.answers ? bench.queries[0] : anyName, LOAD_MS, () => isAlive(started))
     if (wrong !== '') throw new Error(`${name} does not answer: ${wrong}`)
     const pids = () => processTree(started.pid)
     pinAll(serverCore, pids())

@@ -4,7 +4,7 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { qpsOf, type RunResult } from '../../src/load/run.ts'
-import { startPinned, stop } from '../serve/process.ts'
+import { isAlive, startPinned, stop } from '../serve/process.ts'
 import { spread } from '../serve/report.ts'
 import { TARGETS } from '../serve/targets.ts'
 import { untilReady } from '../serve/verify.ts'
@@ -50,12 +50,8 @@ export async function measureOffered(bench: Bench): Promise<Finding[]> {
   const command = target.prepare({ folder, port, launcher, manifests: '', zoneFile: '' })
   const echo = startPinned(options.serverCore, command, join(folder, 'log'))
   try {
-    const isAlive = () => echo.child.exitCode === null && echo.child.signalCode === null
-    const wrong = await untilReady(
-      port,
-      { qname: 'echo', qtype: 'A', rcode: 'NOERROR', addresses: [] },
-      READY_MS,
-      isAlive,
+    const wrong = await untilReady(port, { qname: 'echo', qtype: 'A', rcode: 'NOERROR', addresses: [] }, READY_MS, () =>
+      isAlive(echo),
     )
     if (wrong !== '') throw new Error(`the echo does not answer: ${wrong}`)
     return await measureBeside(bench, echo.pid)

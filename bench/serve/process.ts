@@ -30,6 +30,11 @@ export function findProgram(name: string): string {
   return ''
 }
 
+/** '' = it is there, otherwise what is to be done. */
+export function lacking(program: string): string {
+  return findProgram(program) ? '' : `${program} is not installed (bench/install-peers)`
+}
+
 /** Starts a program on one core; `taskset` executes it, so the process id is the program's. */
 export function startPinned(core: number, command: readonly string[], logPath: string): PinnedProcess {
   const log = openSync(logPath, 'a')
@@ -38,10 +43,15 @@ export function startPinned(core: number, command: readonly string[], logPath: s
   return { child, pid: child.pid ?? 0, logPath }
 }
 
+/** Whether it runs. */
+export function isAlive({ child }: PinnedProcess): boolean {
+  return child.exitCode === null && child.signalCode === null
+}
+
 /** SIGTERM, and after `graceMs` SIGKILL to it and its children; returns when the process has ended. */
 export async function stop(started: PinnedProcess, graceMs = 3_000): Promise<void> {
+  if (!isAlive(started)) return
   const { child, pid } = started
-  if (child.exitCode !== null || child.signalCode !== null) return
   const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()))
   const kill = () => {
     for (const each of processTree(pid).reverse()) {

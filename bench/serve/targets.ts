@@ -5,7 +5,7 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ZONE } from '../../src/load/queries/synthetic-cluster.ts'
-import { findProgram } from './process.ts'
+import { findProgram, lacking } from './process.ts'
 
 /** What a target needs to know to be started. */
 export interface Setting {
@@ -73,10 +73,6 @@ export const TARGETS: readonly Target[] = [
   { name: 'nsd', answers: true, missing: () => lacking('nsd'), prepare: prepareNsd },
   { name: 'gdnsd', answers: true, missing: () => lacking('gdnsd'), prepare: prepareGdnsd },
 ]
-
-function lacking(program: string): string {
-  return findProgram(program) ? '' : `${program} is not installed (bench/install-peers)`
-}
 
 /** Peregrine by the Corefile that kubeadm writes, counting everything. */
 function kubeadm(port: number): string {
