@@ -5,6 +5,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type ClusterSize, writeZone, ZONE } from '../../src/load/queries/synthetic-cluster.ts'
+import type { ZoneFile } from '../serve/nsd.ts'
 import type { Query } from '../serve/queries.ts'
 
 /** The upstream's copy of the cluster; as long as `cluster.local`. */
@@ -16,11 +17,8 @@ const MISS_ADDRESS = '192.0.2.53'
 /** Longer than any run: nothing expires while it is counted. */
 const TTL = 3600
 
-/** The zones that the upstream serves: name and path of the file. */
-export type ZoneFiles = readonly (readonly [zone: string, path: string])[]
-
 /** Writes the upstream's zone files into a folder. */
-export function writeUpstreamZones(size: ClusterSize, folder: string): ZoneFiles {
+export function writeUpstreamZones(size: ClusterSize, folder: string): ZoneFile[] {
   const hits = writeZone(size, join(folder, `${HIT_ZONE}.zone`))
   const text = readFileSync(hits, 'utf8')
     .replace(`$ORIGIN ${ZONE}.\n$TTL 5\n`, `$ORIGIN ${HIT_ZONE}.\n$TTL ${TTL}\n`)

@@ -3,13 +3,13 @@
 import { execFileSync } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { cpuTimeNs, processTree } from '../../src/load/process-cpu.ts'
-import { findProgram, isAlive, lacking, startPinned, stop } from '../serve/process.ts'
+import { nsdCommand, type ZoneFile } from '../serve/nsd.ts'
+import { isAlive, lacking, startPinned, stop } from '../serve/process.ts'
 import type { Query } from '../serve/queries.ts'
 import { untilReady } from '../serve/verify.ts'
-import type { ZoneFiles } from './names.ts'
 
 /** What the relay saw since it last began anew. */
 export interface Counts {
@@ -39,6 +39,8 @@ export interface Upstream {
 /** How long answers are held back. */
 export const DELAY_MS = 1
 
+/** Answers as short as they can be. */
+const NSD_OPTIONS = ['receive-buffer-size: 8388608', 'send-buffer-size: 8388608', 'minimal-responses: yes']
 const ADDRESS = '127.0.0.1'
 const READY_MS = 10_000
 const CONTROL_MS = 2_000
@@ -63,7 +65,7 @@ export async function startUpstream(
   folder: string,
   port: number,
   core: number,
-  zones: ZoneFiles,
+  zones: readonly ZoneFile[],
   probe: Query,
 ): Promise<Upstream> {
   mkdirSync(folder)
@@ -72,7 +74,7 @@ export async function startUpstream(
   const relayPort = port + 1
   const ports = [relayPort, port, port + 2].map(String)
   const first = ['nice', '-n', '-15']
-  const nsd = startPinned(core, [...first, ...nsdCommand(folder, port, zones)], join(folder, 'nsd.out'))
+  const nsd = startPinned(core, [...first, ...nsdCommand(folder, port, zones, NSD_OPTIONS)], join(folder, 'nsd.out'))
   const relay = startPinned(core, [...first, program, ...ports, String(DELAY_MS * 1000)], join(folder, 'relay.out'))
   const running = [nsd, relay]
   const upstream = {
@@ -86,35 +88,6 @@ export async function startUpstream(
   if (wrong === '') return upstream
   await upstream.stop()
   throw new Error(`the upstream does not answer: ${wrong}`)
-}
-
-/** NSD with one server process, without limits of rate, with answers as short as they can be. */
-function nsdCommand(folder: string, port: number, zones: ZoneFiles): string[] {
-  const conf = join(folder, 'nsd.conf')
-  const zoneLines = zones.map(([name, path]) => `zone:\n  name: ${name}\n  zonefile: "${path}"\n`)
-  writeFileSync(
-    conf,
-    `server:
-  server-count: 1
-  ip-address: ${ADDRESS}@${port}
-  receive-buffer-size: 8388608
-  send-buffer-size: 8388608
-  minimal-responses: yes
-  username: ""
-  chroot: ""
-  zonesdir: "${folder}"
-  database: ""
-  zonelistfile: "${folder}/zone.list"
-  xfrdfile: "${folder}/xfrd.state"
-  xfrdir: "${folder}"
-  pidfile: "${folder}/nsd.pid"
-  logfile: "${folder}/nsd.log"
-  rrl-ratelimit: 0
-remote-control:
-  control-enable: no
-${zoneLines.join('')}`,
-  )
-  return [findProgram('nsd'), '-d', '-c', conf]
 }
 
 /** A server that shares its core goes on with what it was asked when nobody listens any more. */

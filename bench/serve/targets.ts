@@ -5,6 +5,7 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ZONE } from '../../src/load/queries/synthetic-cluster.ts'
+import { nsdCommand } from './nsd.ts'
 import { findProgram, lacking } from './process.ts'
 
 /** What a target needs to know to be started. */
@@ -70,7 +71,12 @@ export const TARGETS: readonly Target[] = [
     },
   },
   { name: 'knot', answers: true, missing: () => lacking('knotd'), prepare: prepareKnot },
-  { name: 'nsd', answers: true, missing: () => lacking('nsd'), prepare: prepareNsd },
+  {
+    name: 'nsd',
+    answers: true,
+    missing: () => lacking('nsd'),
+    prepare: ({ folder, port, zoneFile }) => nsdCommand(folder, port, [[ZONE, zoneFile]]),
+  },
   { name: 'gdnsd', answers: true, missing: () => lacking('gdnsd'), prepare: prepareGdnsd },
 ]
 
@@ -126,33 +132,6 @@ zone:
 `,
   )
   return [findProgram('knotd'), '-c', conf]
-}
-
-function prepareNsd({ folder, port, zoneFile }: Setting): string[] {
-  const conf = join(folder, 'nsd.conf')
-  writeFileSync(
-    conf,
-    `server:
-  server-count: 1
-  ip-address: ${ADDRESS}@${port}
-  username: ""
-  chroot: ""
-  zonesdir: "${folder}"
-  database: ""
-  zonelistfile: "${folder}/zone.list"
-  xfrdfile: "${folder}/xfrd.state"
-  xfrdir: "${folder}"
-  pidfile: "${folder}/nsd.pid"
-  logfile: "${folder}/nsd.log"
-  rrl-ratelimit: 0
-remote-control:
-  control-enable: no
-zone:
-  name: ${ZONE}
-  zonefile: "${zoneFile}"
-`,
-  )
-  return [findProgram('nsd'), '-d', '-c', conf]
 }
 
 function prepareGdnsd({ folder, port, zoneFile }: Setting): string[] {
