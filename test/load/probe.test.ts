@@ -17,9 +17,14 @@ import {
   streamListener,
   udpServer,
 } from './stand-in-servers.ts'
+import { makeCertificate, trust } from './streams/certificate.ts'
+import { answer, FramedServer } from './streams/framed-server.ts'
+import { HttpsServer, answer as respond } from './streams/https-server.ts'
 
 /** `a. A` and `b. A`. */
 const QUERIES = [97, 98].map((letter) => Uint8Array.of(0, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1, letter, 0, 0, 1, 0, 1))
+const TRUSTED = makeCertificate('dns.test', 'DNS:dns.test')
+trust(TRUSTED)
 const FAST: ProbeOptions = { timeoutMs: 80 }
 
 after(closeServers)
@@ -144,6 +149,20 @@ test('certificates are checked unless --insecure', async () => {
     await probe({ ...checked, verifiesCertificate: false }, QUERIES)
   }
 })
+
+for (const transport of ['tls', 'https'] as const) {
+  test(`${transport}: an authority of the system is trusted, as it is under load`, async () => {
+    const server =
+      transport === 'tls' ? await FramedServer.open(answer, TRUSTED) : await HttpsServer.open(respond, TRUSTED)
+    try {
+      const checked = target(transport, server.port, { verifiesCertificate: true, serverName: 'dns.test' })
+      await probe(checked, QUERIES)
+      await fails({ ...checked, serverName: 'other.test' }, /^its certificate is not good: .*other\.test/)
+    } finally {
+      server.close()
+    }
+  })
+}
 
 test('a name is told with its address', async () => {
   const port = await closedPort()
