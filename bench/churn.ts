@@ -9,7 +9,7 @@ import { IndexWriter } from '../src/index/writer.ts'
 import { ClusterIndex } from '../src/kube/cluster-index.ts'
 import type { Service } from '../src/kube/objects.ts'
 import { packService, packSlice } from '../src/kube/packed.ts'
-import { endpointAddress, endpointAt, NAMESPACES, serviceAt, sliceOf } from './objects.ts'
+import { endpointAddress, endpointAt, INDEX_OPTIONS, NAMESPACES, serviceAt, sliceOf } from './objects.ts'
 import { percentile } from './percentile.ts'
 
 const { values } = parseArgs({
@@ -38,22 +38,7 @@ function random(bound: number): number {
 
 class Cluster {
   readonly writer = new IndexWriter(createRegion(REGION_OCTETS), { readerCount: 2 })
-  readonly #index = new ClusterIndex(this.writer, {
-    zones: ['cluster.local'],
-    multiclusterZones: [],
-    reverseZones: ['in-addr.arpa', 'ip6.arpa'],
-    ttl: 5,
-    namespaces: null,
-    schema: {
-      pods: 'insecure',
-      endpointPodNames: false,
-      ignoreEmptyService: false,
-      noEndpoints: false,
-      zonal: false,
-      okd: null,
-    },
-    listenAddresses: [],
-  })
+  readonly #index = new ClusterIndex(this.writer, INDEX_OPTIONS)
   /** Slots taken, by Service. */
   readonly slots: Uint8Array[] = []
   readonly exists: boolean[] = []

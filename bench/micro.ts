@@ -22,10 +22,10 @@ import { holdNewest } from '../src/index/reader.ts'
 import { IndexWriter } from '../src/index/writer.ts'
 import { ClusterIndex } from '../src/kube/cluster-index.ts'
 import type { ClusterObjects, Service } from '../src/kube/objects.ts'
-import { type SchemaOptions, serviceRecords } from '../src/kube/schema.ts'
+import { serviceRecords } from '../src/kube/schema.ts'
 import { createAnswerer } from '../src/workers/answer.ts'
 import { plainSource } from '../src/workers/answerer.ts'
-import { endpointAddress, endpointAt, generateObjects, NAMESPACES, sliceOf } from './objects.ts'
+import { endpointAddress, endpointAt, generateObjects, INDEX_OPTIONS, NAMESPACES, sliceOf } from './objects.ts'
 
 const { values } = parseArgs({
   options: {
@@ -42,17 +42,8 @@ const BATCH = 64
 const SLOT = 4288
 const CAPACITY = 4096
 const HEADER = 12
-const TTL = 5
 const PADDING = 464 // RFC 8467: what a client that pads sends
 const LARGE = 100
-const SCHEMA: SchemaOptions = {
-  pods: 'insecure',
-  endpointPodNames: false,
-  ignoreEmptyService: false,
-  noEndpoints: false,
-  zonal: false,
-  okd: null,
-}
 
 // ---- the cluster: ClusterIP Services, and one headless Service of 100 endpoints ----
 
@@ -83,22 +74,14 @@ const base = generateObjects(SERVICES, ENDPOINTS)
 const before = clusterWith('10.77.1.1', false)
 const region = createRegion(Math.max(64, Math.ceil(SERVICES / 100)) * 2 ** 20)
 const writer = new IndexWriter(region, { readerCount: 1 })
-const zoneNames = ['cluster.local', 'in-addr.arpa', 'ip6.arpa']
-const index = new ClusterIndex(writer, {
-  zones: zoneNames.slice(0, 1),
-  multiclusterZones: [],
-  reverseZones: zoneNames.slice(1),
-  ttl: TTL,
-  namespaces: null,
-  schema: SCHEMA,
-  listenAddresses: [],
-})
+const zoneNames = [...INDEX_OPTIONS.zones, ...INDEX_OPTIONS.reverseZones]
+const index = new ClusterIndex(writer, INDEX_OPTIONS)
 index.replace(before)
 index.flush(Date.now(), true)
 
 const zones = zoneNames.map((text, i) => ({
   labels: text.split('.'),
-  ttl: TTL,
+  ttl: INDEX_OPTIONS.ttl,
   pods: i === 0,
   wildcards: false,
   keepsBrokenChains: false,
@@ -315,8 +298,8 @@ addPublish('publish: a Service added, and deleted', [before, clusterWith('10.77.
 const tenSlices = [base.slices.get('ns-1/svc-1-0')!]
 const largeSlices = [before.slices.get('ns-0/large-0')!]
 const clusterIP = base.services.get('ns-1/svc-1')!
-add('schema: ClusterIP, 10 endpoints', 1, () => void serviceRecords(clusterIP, tenSlices, SCHEMA))
-add('schema: headless, 100 endpoints', 1, () => void serviceRecords(HEADLESS, largeSlices, SCHEMA))
+add('schema: ClusterIP, 10 endpoints', 1, () => void serviceRecords(clusterIP, tenSlices, INDEX_OPTIONS.schema))
+add('schema: headless, 100 endpoints', 1, () => void serviceRecords(HEADLESS, largeSlices, INDEX_OPTIONS.schema))
 
 bench.runSync()
 

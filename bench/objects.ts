@@ -1,7 +1,19 @@
 // Clusters of any size as trimmed objects, in memory: what the micro-benchmarks publish and ask for.
 
+import { BUILT_IN_SCHEMA, REVERSE_ZONES } from '../src/config/server-config.ts'
+import type { ClusterIndexOptions } from '../src/kube/cluster-index.ts'
 import type { ClusterObjects, Endpoint, EndpointSlice, Port, Service } from '../src/kube/objects.ts'
 
+/** A cluster as the built-in configuration describes it. */
+export const INDEX_OPTIONS: ClusterIndexOptions = {
+  zones: ['cluster.local'],
+  multiclusterZones: [],
+  reverseZones: REVERSE_ZONES,
+  ttl: 5,
+  namespaces: null,
+  schema: BUILT_IN_SCHEMA,
+  listenAddresses: [],
+}
 /** Namespaces that the Services are spread over. */
 export const NAMESPACES = 100
 const PORTS: readonly Port[] = [{ name: 'http', protocol: 'TCP', port: 80 }]

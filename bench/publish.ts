@@ -9,7 +9,7 @@ import { ClusterIndex } from '../src/kube/cluster-index.ts'
 import type { EndpointSlice, Service, ServiceKind } from '../src/kube/objects.ts'
 import { packService, packSlice } from '../src/kube/packed.ts'
 import { type SchemaOptions, serviceClaims, serviceRecords } from '../src/kube/schema.ts'
-import { endpointAt, generateObjects, sliceOf } from './objects.ts'
+import { endpointAt, generateObjects, INDEX_OPTIONS, sliceOf } from './objects.ts'
 import { percentile } from './percentile.ts'
 
 const { values } = parseArgs({
@@ -27,26 +27,12 @@ const REGION_OCTETS = 2 ** 30
 const NAMESPACE = 'ns-0'
 const CHANGES = Number(values.changes)
 
-const schema: SchemaOptions = {
-  pods: 'insecure',
-  endpointPodNames: false,
-  ignoreEmptyService: false,
-  noEndpoints: false,
-  zonal: false,
-  okd: values.okd ? { wildcard: true, shortNames: false, openshiftAlias: false } : null,
-}
+const okd = values.okd ? { wildcard: true, shortNames: false, openshiftAlias: false } : null
+const schema: SchemaOptions = { ...INDEX_OPTIONS.schema, okd }
 const region = createRegion(REGION_OCTETS)
 adviseHugePages(region.buffer) // as `serve` does
 const writer = new IndexWriter(region, { readerCount: 2 })
-const index = new ClusterIndex(writer, {
-  zones: ['cluster.local'],
-  multiclusterZones: [],
-  reverseZones: ['in-addr.arpa', 'ip6.arpa'],
-  ttl: 5,
-  namespaces: null,
-  schema,
-  listenAddresses: [],
-})
+const index = new ClusterIndex(writer, { ...INDEX_OPTIONS, schema })
 const objects = generateObjects(Number(values.services), 10)
 index.replace(objects)
 index.flush(Date.now(), true)

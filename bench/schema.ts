@@ -2,17 +2,10 @@
 // `node bench/schema.ts [--json]`
 
 import { Bench } from 'tinybench'
+import { BUILT_IN_SCHEMA as KUBERNETES } from '../src/config/server-config.ts'
 import type { EndpointSlice, Service } from '../src/kube/objects.ts'
 import { type SchemaOptions, serviceClaims, serviceRecords } from '../src/kube/schema.ts'
 
-const KUBERNETES: SchemaOptions = {
-  pods: 'insecure',
-  endpointPodNames: false,
-  ignoreEmptyService: false,
-  noEndpoints: false,
-  zonal: false,
-  okd: null,
-}
 const OKD: SchemaOptions = { ...KUBERNETES, okd: { wildcard: true, shortNames: false, openshiftAlias: false } }
 
 const SERVICE: Service = {
