@@ -8,7 +8,8 @@ import { createSocket } from 'node:dgram'
 import { createServer } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import type { ForwardConfig } from '../src/config/configuration.ts'
+import { configure } from '../src/config/configure.ts'
+import { readCorefile } from '../src/config/corefile/read.ts'
 import { wireOfName } from '../src/dns/message-names.ts'
 import { createForwardCounters, ForwardCounters, planForward } from '../src/forward/forward-counters.ts'
 import { Forwarder } from '../src/forward/forwarder.ts'
@@ -53,34 +54,9 @@ function echo(): void {
 
 function forwarder(port: number, forceTcp: boolean): Forwarder {
   const plan = planForward([`127.0.0.1:${port}`])
-  const config: ForwardConfig = {
-    from: '.',
-    to: [],
-    nameserverFiles: [],
-    upstreams: [{ transport: 'dns', host: '127.0.0.1', port, serverName: '' }],
-    except: [],
-    forceTcp,
-    preferUdp: false,
-    policy: 'random',
-    maxFails: 2,
-    healthCheck: { intervalMs: 500, recursionDesired: true, domain: '.' },
-    expireMs: 10_000,
-    maxAgeMs: 0,
-    maxIdleConns: 0,
-    maxConcurrent: 0,
-    readTimeoutMs: 2000,
-    maxConnectAttempts: -1,
-    tls: null,
-    tlsServername: '',
-    failover: [],
-    next: [],
-    nextOnNodata: false,
-    failfastAllUnhealthyUpstreams: false,
-    sourceAddress: '',
-    resolver: [],
-    dohMethod: 'POST',
-    randomizeCase: false,
-  }
+  const text = `. {\n forward . 127.0.0.1:${port} {\n ${forceTcp ? 'force_tcp' : ''}\n }\n}`
+  const { blocks } = configure(readCorefile('Corefile', {}, text), { defaultPort: 53 })
+  const [config] = blocks[0].plugins.forward ?? []
   return new Forwarder(config, { counters: new ForwardCounters(plan, createForwardCounters(plan)), log: console.log })
 }
 
