@@ -1,9 +1,12 @@
 // What changed, as lines to read.
 
 import type { Results } from '../results.ts'
+import { tableLines } from '../table.ts'
 import type { Comparison, Difference, Threshold, Verdict } from './changes.ts'
 
 const WARNING = "WARNING: not the same machine, or not as it was: differences may be the machine's, not the code's"
+/** Names and units. */
+const isText = (column: number): boolean => column === 0 || column === 3
 const HEADS = ['', 'before', 'after', 'unit', 'ratio', 'interval', 'rounds']
 
 /** @param showsAll  what did not change has a table too */
@@ -45,7 +48,7 @@ function machineLines(machine: readonly string[]): string[] {
 
 function section(title: string, differences: readonly Difference[]): string[] {
   if (differences.length === 0) return []
-  return ['', title, ...table([HEADS, ...differences.map(row)])]
+  return ['', title, ...tableLines([HEADS, ...differences.map(row)], isText)]
 }
 
 function row({ figure, before, after, ratio, low, high, rounds }: Difference): string[] {
@@ -63,17 +66,6 @@ function row({ figure, before, after, ratio, low, high, rounds }: Difference): s
 
 function names(title: string, list: readonly string[]): string[] {
   return list.length === 0 ? [] : ['', title, ...list.map((name) => `  ${name}`)]
-}
-
-/** Names and units stand left. */
-function table(rows: readonly string[][]): string[] {
-  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)))
-  return rows.map((row) => {
-    const cells = row.map((cell, column) =>
-      column === 0 || column === 3 ? cell.padEnd(widths[column]) : cell.padStart(widths[column]),
-    )
-    return `  ${cells.join('  ').trimEnd()}`
-  })
 }
 
 /** Four digits that matter. */

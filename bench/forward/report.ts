@@ -1,7 +1,8 @@
 // What the rounds of forwarding came to: medians, spread, ratios taken within a round, and the goals.
 
 import type { Result } from '../serve/generator.ts'
-import { cpuMicros, printRows, type Spread, spread, withRange } from '../serve/report.ts'
+import { cpuMicros, type Spread, spread, withRange } from '../serve/report.ts'
+import { printRows } from '../table.ts'
 import type { BurstResult } from './burst.ts'
 import { OWN } from './targets.ts'
 import { type Counts, DELAY_MS } from './upstream.ts'

@@ -2,7 +2,8 @@
 
 import { type Histogram, percentileMicros } from '../../src/load/histogram.ts'
 import type { Figure } from '../results.ts'
-import { printRows, spread, withRange } from '../serve/report.ts'
+import { spread, withRange } from '../serve/report.ts'
+import { printRows } from '../table.ts'
 import type { HttpResult } from './requests.ts'
 
 /** What queries saw meanwhile. */

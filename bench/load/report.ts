@@ -1,7 +1,8 @@
 // What was found, beside what was to be found.
 
 import type { Figure } from '../results.ts'
-import { printRows, spread, withRange } from '../serve/report.ts'
+import { spread, withRange } from '../serve/report.ts'
+import { printRows } from '../table.ts'
 import type { Part } from './options.ts'
 
 /** What is asked of a figure; -Infinity and Infinity are no bounds. */

@@ -1,5 +1,6 @@
 // What the rounds came to: medians, spread, ratios taken within a round, and the goals.
 
+import { printRows } from '../table.ts'
 import type { Result } from './generator.ts'
 import { SMALL_OUTSTANDING } from './options.ts'
 import type { Mix } from './queries.ts'
@@ -194,16 +195,4 @@ export function withRange({ median, least, most }: Spread, digits: number): [str
 
 function grouped(samples: readonly Sample[], key: (sample: Sample) => string): Map<string, Sample[]> {
   return Map.groupBy(samples, key)
-}
-
-/** Prints a table: the first row are the heads; the first and the last column stand left. */
-export function printRows(rows: readonly string[][]): void {
-  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)))
-  for (const row of rows) {
-    const cells = row.map((cell, column) => {
-      const left = column === 0 || column === row.length - 1
-      return left ? cell.padEnd(widths[column]) : cell.padStart(widths[column])
-    })
-    console.log(`  ${cells.join('  ').trimEnd()}`)
-  }
 }

@@ -1,6 +1,7 @@
 // What was measured, as a table: one line a figure, its target beside it.
 
 import { spread } from '../serve/report.ts'
+import { printRows } from '../table.ts'
 
 /** What a figure should be. */
 export interface Target {
@@ -50,7 +51,7 @@ export function printFigures(title: string, figures: readonly Figure[]): void {
     rows.push([part === previous ? '' : part, what, shown(median), range, unit, goal, verdict(median, target)])
     previous = part
   }
-  printRows(rows)
+  printRows(rows, (column) => column < 2 || column > 3)
 }
 
 /** How the figures are to be read. */
@@ -89,15 +90,4 @@ function verdict(value: number, target: Target | null): string {
 function shown(value: number): string {
   if (!Number.isFinite(value)) return Number.isNaN(value) ? '-' : 'never'
   return value.toFixed(Math.max(0, 2 - Math.floor(Math.log10(Math.max(Math.abs(value), 0.1)))))
-}
-
-function printRows(rows: readonly string[][]): void {
-  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)))
-  for (const row of rows) {
-    const cells = row.map((cell, column) => {
-      const isText = column < 2 || column > 3
-      return isText ? cell.padEnd(widths[column]) : cell.padStart(widths[column])
-    })
-    console.log(`  ${cells.join('  ').trimEnd()}`)
-  }
 }
