@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { createServer as createHttpsServer } from 'node:https'
 import { createServer, type Server } from 'node:net'
-import { after, before, test } from 'node:test'
+import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { RunResult, Target, Transport } from '../../../src/load/run.ts'
 import { LoadSession, RunError } from '../../../src/load/session.ts'
@@ -14,13 +14,8 @@ import { tableOf } from '../engine/tables.ts'
 import { type Certificate, makeCertificate } from './certificate.ts'
 import { answer, FramedServer } from './framed-server.ts'
 import { HttpsServer, answer as respond } from './https-server.ts'
-import { assertAllCounted, assertCounts, CERTIFICATE, streamSpec, streamTarget, TABLE, until } from './runs.ts'
-
-let session: LoadSession
-before(async () => {
-  session = await LoadSession.start(TABLE, { workers: 1, cores: [] })
-})
-after(() => session.close())
+import { assertAllCounted, assertCounts, CERTIFICATE, streamSpec, streamTarget, until } from './runs.ts'
+import { session } from './session.ts'
 
 /** Asserts that a run cannot be made, and that the one after it can. */
 async function refuses(target: Target, code: string, message: RegExp): Promise<void> {

@@ -125,4 +125,11 @@ export function answerTo(query: Buffer, rcode = 0): Buffer {
   return answer
 }
 
+/** A response to another question: the first letter of the name is another. */
+export function answerToOther(query: Buffer): Buffer {
+  const answer = answerTo(query)
+  answer[13] = 'x'.charCodeAt(0)
+  return answer
+}
+
 export const answer: Behaviour = (peer, message) => peer.send(answerTo(message))

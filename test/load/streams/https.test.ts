@@ -2,16 +2,15 @@
 
 import assert from 'node:assert/strict'
 import { constants } from 'node:http2'
-import { after, before, test } from 'node:test'
+import { test } from 'node:test'
 import { percentileMicros } from '../../../src/load/histogram.ts'
-import { queryMessage } from '../../../src/load/query-table.ts'
 import type { Counts, RunResult, RunSpec, Target } from '../../../src/load/run.ts'
-import { LoadSession } from '../../../src/load/session.ts'
-import { answer as answerFramed, answerTo, FramedServer } from './framed-server.ts'
+import { answer as answerFramed, answerTo, answerToOther, FramedServer } from './framed-server.ts'
 import { answer, type Behaviour, HttpsServer, respond } from './https-server.ts'
 import {
   assertAllCounted,
   assertCounts,
+  assertQueries,
   type Case,
   CERTIFICATE,
   caseOf,
@@ -21,36 +20,26 @@ import {
   streamTarget,
   TABLE,
   until,
+  withId,
 } from './runs.ts'
+import { runAgainst, session } from './session.ts'
 
-let session: LoadSession
-before(async () => {
-  session = await LoadSession.start(TABLE, { workers: 1, cores: [] })
-})
-after(() => session.close())
-
-async function runAgainst(
+async function runHttps(
   behave: Behaviour,
   more: Partial<RunSpec> = {},
   settings = {},
   target: Partial<Target> = {},
 ): Promise<{ result: RunResult; server: HttpsServer }> {
   const server = await HttpsServer.open(behave, CERTIFICATE, settings)
-  try {
-    return { result: await session.run(streamSpec(streamTarget('https', server.port, target), more)), server }
-  } finally {
-    server.close()
-  }
+  return await runAgainst(server, streamTarget('https', server.port, target), more)
 }
 
 test('requests as RFC 8484 has them', async () => {
-  const { result, server } = await runAgainst(answer, {}, {}, { path: '/dns/query?a=b' })
+  const { result, server } = await runHttps(answer, {}, {}, { path: '/dns/query?a=b' })
   assertCounts(result, {})
   assert.equal(result.connections, 2)
   assert.equal(server.sessionCount, 2)
-  const sent = server.requests.map(({ message }) => message.toString('hex')).sort()
-  const wanted = Array.from({ length: SENT }, (_, i) => Buffer.from(queryMessage(TABLE, i % TABLE.count)))
-  assert.deepEqual(sent, wanted.map((message) => message.toString('hex')).sort())
+  assertQueries(server.requests.map(({ message }) => message))
   for (const { headers, message } of server.requests) {
     assert.equal(message.readUInt16BE(), 0)
     assert.deepEqual(Object.fromEntries(Object.entries(headers)), {
@@ -66,7 +55,7 @@ test('requests as RFC 8484 has them', async () => {
 })
 
 test('answers in any order, the latency of a known delay', async () => {
-  const { result } = await runAgainst((stream, message, n) => {
+  const { result } = await runHttps((stream, message, n) => {
     setTimeout(() => respond(stream, answerTo(message)), 20 + (n % 3) * 10)
   })
   assertCounts(result, {})
@@ -75,7 +64,7 @@ test('answers in any order, the latency of a known delay', async () => {
 })
 
 test('a message in pieces', async () => {
-  const { result } = await runAgainst((stream, message) => {
+  const { result } = await runHttps((stream, message) => {
     stream.respond({ ':status': 200, 'content-type': 'Application/DNS-Message; charset=none' })
     for (const octet of answerTo(message)) stream.write(Buffer.of(octet))
     stream.end()
@@ -85,17 +74,6 @@ test('a message in pieces', async () => {
 
 const LOST = { answered: 0, lost: SENT }
 const failing = (name: string): Partial<Counts> => ({ errors: { [name]: 1 } })
-const other = (message: Buffer): Buffer => {
-  const changed = answerTo(message)
-  // The first letter of the name.
-  changed[13] = 'x'.charCodeAt(0)
-  return changed
-}
-const numbered = (message: Buffer): Buffer => {
-  const changed = answerTo(message)
-  changed[1] = 1
-  return changed
-}
 
 const cases: readonly Case<Behaviour>[] = [
   ['an answer', answer, { answered: 1 }],
@@ -109,15 +87,15 @@ const cases: readonly Case<Behaviour>[] = [
   ['a page', (stream) => respond(stream, Buffer.from('<p>no'), 'text/html'), failing('content of type text/html')],
   ['no type', (stream) => stream.respond({ ':status': 200 }, { endStream: true }), failing('content of type none')],
   ['no message', (stream) => respond(stream, Buffer.alloc(0)), failing('answer without a message')],
-  ['another ID', (stream, m) => respond(stream, numbered(m)), failing('answer with an ID other than 0')],
+  ['another ID', (stream, m) => respond(stream, withId(answerTo(m), 1)), failing('answer with an ID other than 0')],
   ['a long message', (stream) => respond(stream, Buffer.alloc(65_536)), failing('answer of more than 65535 octets')],
   ['a reset', (stream) => stream.close(constants.NGHTTP2_REFUSED_STREAM), failing('request reset: REFUSED_STREAM')],
-  ['another question', (stream, m) => respond(stream, other(m)), { mismatched: 1 }],
+  ['another question', (stream, m) => respond(stream, answerToOther(m)), { mismatched: 1 }],
   ['the query itself', (stream, m) => respond(stream, m), { malformed: 1 }],
   ['one octet', (stream) => respond(stream, Buffer.of(0)), { malformed: 1 }],
 ]
 test(`answers that are, and that are not: ${cases.map(([what]) => what).join(', ')}`, async () => {
-  const { result } = await runAgainst(
+  const { result } = await runHttps(
     (stream, message, n, server) => caseOf(cases, message)[1](stream, message, n, server),
     { timeoutMs: 2000 },
   )
@@ -125,7 +103,7 @@ test(`answers that are, and that are not: ${cases.map(([what]) => what).join(', 
 })
 
 test('the beginning of an answer, then a reset', async () => {
-  const { result } = await runAgainst(
+  const { result } = await runHttps(
     (stream, message) => {
       stream.respond({ ':status': 200, 'content-type': 'application/dns-message' })
       stream.write(answerTo(message).subarray(0, 8), () => stream.close(constants.NGHTTP2_INTERNAL_ERROR))
@@ -139,7 +117,7 @@ test('the beginning of an answer, then a reset', async () => {
 })
 
 test('requests that take too long are cancelled', async () => {
-  const { result, server } = await runAgainst(
+  const { result, server } = await runHttps(
     (stream, message, n) => {
       if (n % 2 === 0) respond(stream, answerTo(message))
     },
@@ -152,7 +130,7 @@ test('requests that take too long are cancelled', async () => {
 })
 
 test('a server that allows few requests at a time: the rest waits, which is its doing', async () => {
-  const { result, server } = await runAgainst(
+  const { result, server } = await runHttps(
     (stream, message) => setTimeout(() => respond(stream, answerTo(message)), 40),
     { sockets: 1, schedule: { kind: 'open', rate: 100 }, passes: 2, lateMs: 25 },
     { maxConcurrentStreams: 2 },
@@ -168,7 +146,7 @@ test('a server that allows few requests at a time: the rest waits, which is its 
 })
 
 test('what waits longer than the timeout is lost', async () => {
-  const { result } = await runAgainst(
+  const { result } = await runHttps(
     () => {},
     { sockets: 1, schedule: { kind: 'open', rate: 1000 }, passes: 0, durationMs: 300, timeoutMs: 150 },
     { maxConcurrentStreams: 10 },
@@ -180,7 +158,7 @@ test('what waits longer than the timeout is lost', async () => {
 })
 
 test('a closed loop says that the server allows less', async () => {
-  const { result, server } = await runAgainst(
+  const { result, server } = await runHttps(
     answer,
     { sockets: 1, schedule: { kind: 'closed', outstanding: 50 } },
     { maxConcurrentStreams: 5 },
@@ -190,7 +168,7 @@ test('a closed loop says that the server allows less', async () => {
 })
 
 test('the server ends connections in order', async () => {
-  const { result, server } = await runAgainst(
+  const { result, server } = await runHttps(
     (stream, message, n) => {
       if (n % 10 === 9) stream.session?.goaway(constants.NGHTTP2_NO_ERROR)
       setTimeout(() => respond(stream, answerTo(message)), 5)
@@ -208,7 +186,7 @@ test('the server ends connections in order', async () => {
 })
 
 test('the server drops connections in the middle', async () => {
-  const { result, server } = await runAgainst(
+  const { result, server } = await runHttps(
     (stream, message, n) => {
       if (n % 20 === 19) stream.session?.socket?.destroy()
       else setTimeout(() => respond(stream, answerTo(message)), 5)
@@ -226,7 +204,7 @@ test('the server drops connections in the middle', async () => {
 })
 
 test('a server that says to calm down', async () => {
-  const { result } = await runAgainst((stream) => stream.session?.goaway(constants.NGHTTP2_ENHANCE_YOUR_CALM), {
+  const { result } = await runHttps((stream) => stream.session?.goaway(constants.NGHTTP2_ENHANCE_YOUR_CALM), {
     sockets: 1,
     timeoutMs: 200,
     passes: 0,

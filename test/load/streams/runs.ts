@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { percentileMicros } from '../../../src/load/histogram.ts'
+import { queryMessage } from '../../../src/load/query-table.ts'
 import type { Counts, RunResult, RunSpec, Target, Transport } from '../../../src/load/run.ts'
 import { loopbackSpec, loopbackTarget } from '../engine/specs.ts'
 import { numberedNames, tableOf } from '../engine/tables.ts'
@@ -61,6 +62,20 @@ export function assertAllCounted({ sent, answered, lost, latency, rawLatency, rc
   const percent = 100 - (50 * lost) / sent
   assert.ok(percentileMicros(latency, percent) > timeoutMicros * 0.99, 'a lost query counts with the timeout')
   assert.ok(percentileMicros(rawLatency, percent) > timeoutMicros * 0.99, 'a lost query counts with the timeout')
+}
+
+/** Asserts that these are the queries of a run, whatever their order and IDs. */
+export function assertQueries(messages: readonly Buffer[]): void {
+  const inOrder = (some: readonly Buffer[]): string[] => some.map((message) => message.toString('hex')).sort()
+  const wanted = Array.from({ length: SENT }, (_, i) => Buffer.from(queryMessage(TABLE, i % TABLE.count)))
+  assert.deepEqual(inOrder(messages.map((message) => withId(message, 0))), inOrder(wanted))
+}
+
+/** A copy of a message with another ID. */
+export function withId(message: Buffer, id: number): Buffer {
+  const changed = Buffer.from(message)
+  changed.writeUInt16BE(id)
+  return changed
 }
 
 /** Waits for something that is about to be. */

@@ -1,24 +1,19 @@
 // Schedules, passes, shares and ends of runs over TCP.
 
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
+import { test } from 'node:test'
 import type { QueryTable } from '../../../src/load/query-table.ts'
 import type { RunResult, RunSpec, Second } from '../../../src/load/run.ts'
 import { LoadSession, type RunEvents, type Sample } from '../../../src/load/session.ts'
 import { message, tableOfGroups, tableOfTimes } from '../engine/tables.ts'
 import { answer, answerTo, type Behaviour, FramedServer } from './framed-server.ts'
 import { assertAllCounted, assertCounts, NAMES, SENT, streamSpec, streamTarget, TABLE, until } from './runs.ts'
+import { session } from './session.ts'
 
 interface Done {
   readonly result: RunResult
   readonly server: FramedServer
 }
-
-let session: LoadSession
-before(async () => {
-  session = await LoadSession.start(TABLE, { workers: 1, cores: [] })
-})
-after(() => session.close())
 
 async function runIn(
   runner: LoadSession,
