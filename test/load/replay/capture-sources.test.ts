@@ -1,3 +1,5 @@
+// Where captures come from: compressed files, pipes, what other programs write; and how much of them is kept.
+
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
@@ -7,14 +9,7 @@ import { setTimeout } from 'node:timers/promises'
 import { gzipSync, zstdCompressSync } from 'node:zlib'
 import { readCapture } from '../../../src/load/replay/capture.ts'
 import { messagesOf, newPath, readOf, timesOf, written } from './capture-files.ts'
-import { dnsQuery, ethernet, ipv4, pcap, udp } from './capture-writer.ts'
-
-const TIME = 1_700_000_000_000_000_000n
-
-/** A packet of raw IP that is a query. */
-function queryPacket(qname = 'web.shop.svc.cluster.local.'): Buffer {
-  return ipv4(udp(dnsQuery(qname)))
-}
+import { dnsQuery, ethernet, ipv4, pcap, queryPacket, TIME } from './capture-writer.ts'
 
 const compressions: readonly [string, (octets: Buffer) => Buffer][] = [
   ['gzip', gzipSync],

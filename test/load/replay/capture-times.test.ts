@@ -1,13 +1,25 @@
+// Times of packets: from their units in the file to milliseconds in the table.
+
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { queryMessage } from '../../../src/load/query-table.ts'
 import { messagesOf, readOf, timesOf } from './capture-files.ts'
-import { type CapturedPacket, dnsQuery, ipv4, ipv6, LINKS, PcapngWriter, pcap, udp } from './capture-writer.ts'
+import {
+  type CapturedPacket,
+  dnsQuery,
+  ipv4,
+  ipv6,
+  LINKS,
+  PcapngWriter,
+  pcap,
+  queryPacket,
+  udp,
+} from './capture-writer.ts'
 
 const SECOND = 1_000_000_000n
 const TIME = 1_700_000_000n * SECOND + 123_456_789n
-const OCTETS = ipv4(udp(dnsQuery('a.example.')))
+const OCTETS = queryPacket('a.example.')
 
 /** Nanoseconds after TIME, in the order of the file -> milliseconds in the table, of microseconds and of nanoseconds. */
 const ORDERS: readonly [nanos: bigint[], micros: number[], exact: number[]][] = [

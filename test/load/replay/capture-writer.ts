@@ -27,6 +27,9 @@ export function integers(isLittle: boolean): Record<'u16' | 'u32', (...values: n
 
 const { u16, u32 } = integers(false)
 
+/** When packets were seen for which any time will do, in nanoseconds since 1970. */
+export const TIME = 1_700_000_000_000_000_000n
+
 /** A message as dig would ask. */
 export function dnsQuery(qname: string, qtype = 1, flags = 0x0100, questions = 1): Buffer {
   const labels = qname.split('.').filter((label) => label !== '')
@@ -57,6 +60,11 @@ export function ipv4(payload: Buffer, { protocol = 17, options = 0, fragment = 0
 
 export function ipv6(payload: Buffer, { next = 17, length = payload.length } = {}): Buffer {
   return Buffer.concat([u32(0x60000000), u16(length), Buffer.of(next, 64), Buffer.alloc(32, 0xfd), payload])
+}
+
+/** A packet of raw IP that is a query. */
+export function queryPacket(qname = 'web.shop.svc.cluster.local.'): Buffer {
+  return ipv4(udp(dnsQuery(qname)))
 }
 
 /** An extension header of 8 * (1 + more) octets. */

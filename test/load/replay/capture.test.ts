@@ -1,3 +1,5 @@
+// Captures as they should be, and what is in them: links, packets and why they are skipped, blocks, the words for people.
+
 import assert from 'node:assert/strict'
 import { tmpdir } from 'node:os'
 import { test } from 'node:test'
@@ -18,16 +20,12 @@ import {
   LINKS,
   PcapngWriter,
   pcap,
+  queryPacket,
+  TIME,
   udp,
 } from './capture-writer.ts'
 
 const QUERY = dnsQuery('web.shop.svc.cluster.local.')
-const TIME = 1_700_000_000_000_000_000n
-
-/** A packet of raw IP that is a query. */
-function queryPacket(qname = 'web.shop.svc.cluster.local.'): Buffer {
-  return ipv4(udp(dnsQuery(qname)))
-}
 
 for (const isLittle of [true, false]) {
   const order = isLittle ? 'little-endian' : 'big-endian'
