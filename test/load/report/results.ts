@@ -26,6 +26,9 @@ import {
   type Second,
   type Target,
 } from '../../../src/load/run.ts'
+import { quartiles } from '../../../src/load/statistics.ts'
+import { COUNTERS } from '../../../src/load/tally.ts'
+import { OWN, RESULT, SPEC, TARGET } from '../run-result.ts'
 
 export const VALID: Validity = { isValid: true, reasons: [], remarks: [] }
 export const NO_BOUNDS: Bounds = { maxLoss: null, maxP99Micros: null }
@@ -63,33 +66,13 @@ export const FREEZING: Behaviour = {
   loss: 0.00002,
 }
 
-export function aTarget(label = '127.0.0.1:5353', more: Partial<Target> = {}): Target {
-  return {
-    label,
-    address: '127.0.0.1',
-    port: 5353,
-    transport: 'udp',
-    serverName: '',
-    path: '',
-    verifiesCertificate: true,
-    ...more,
-  }
+export function aTarget(label = TARGET.label, more: Partial<Target> = {}): Target {
+  return { ...TARGET, label, ...more }
 }
 
 export function aSpec(more: Partial<RunSpec> = {}): RunSpec {
-  return {
-    target: aTarget(),
-    schedule: { kind: 'open', rate: 50_000 },
-    sockets: 128,
-    warmupMs: 2000,
-    durationMs: 30_000,
-    timeoutMs: 2000,
-    lateMs: 1,
-    gso: false,
-    sampleEvery: 0,
-    passes: 0,
-    ...more,
-  }
+  const schedule = { kind: 'open', rate: 50_000 } as const
+  return { ...SPEC, schedule, warmupMs: 2000, durationMs: 30_000, timeoutMs: 2000, ...more }
 }
 
 /** A small generator of numbers in 0..1 (xorshift32). */
@@ -122,25 +105,22 @@ export function aRun(spec: RunSpec, behaviour: Behaviour, seed = 1): RunResult {
   lateness.recordValueWithCount(900, Math.max(1, counts.sent - 40))
   lateness.recordValueWithCount(41_000, 40)
   return {
+    ...RESULT,
     ...counts,
     spec,
     startedAt: '2026-11-23T09:30:00.000Z',
     seconds,
-    unsent: 0,
-    unsampled: 0,
     latency: mergeHistograms(counted.map(({ latency }) => latency)),
     rawLatency: mergeHistograms(raw),
     lateness,
     series,
     own: {
+      ...OWN,
       cpuShares: [0.998],
       idleShares: [0.41],
-      receiveDrops: 0,
-      udpErrors: {},
       receiveBatch: spec.target.transport === 'udp' ? 11.4 : 0,
     },
     serverCpuNs: behaviour.cpuNs === 0 ? null : behaviour.cpuNs * counts.answered,
-    interrupted: false,
   }
 }
 
@@ -234,18 +214,9 @@ function normalQuantile(quantile: number): number {
 
 function addCounts(seconds: readonly Second[]): Counts {
   const sum = (of: (second: Second) => number): number => seconds.reduce((total, second) => total + of(second), 0)
+  const counters = COUNTERS.map((name) => [name, sum((second) => second[name])] as const)
   return {
-    sent: sum((second) => second.sent),
-    answered: sum((second) => second.answered),
-    lost: sum((second) => second.lost),
-    late: sum((second) => second.late),
-    truncated: sum((second) => second.truncated),
-    unexpected: sum((second) => second.unexpected),
-    mismatched: sum((second) => second.mismatched),
-    malformed: sum((second) => second.malformed),
-    octetsSent: sum((second) => second.octetsSent),
-    octetsReceived: sum((second) => second.octetsReceived),
-    connections: sum((second) => second.connections),
+    ...(Object.fromEntries(counters) as Record<(typeof COUNTERS)[number], number>),
     rcodes: Array.from({ length: RCODES }, (_, rcode) => sum((second) => second.rcodes[rcode])),
     errors: {},
   }
@@ -430,10 +401,4 @@ function compare(runs: readonly RunResult[], first: readonly RunResult[], index:
     cpuMicros: of((run) => cpuPerQueryNs(run) / 1000),
     ratios: index === 0 ? null : { qps: ratio(qpsOf), p50: ratio(p50), p99: ratio(p99), cpu: ratio(cpuPerQueryNs) },
   }
-}
-
-function quartiles(values: readonly number[]): Quartiles {
-  const sorted = [...values].sort((a, b) => a - b)
-  const at = (share: number): number => sorted[Math.round((sorted.length - 1) * share)]
-  return { low: at(0.25), median: at(0.5), high: at(0.75) }
 }
