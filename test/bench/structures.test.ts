@@ -27,7 +27,13 @@ const label = fc.string({
   maxLength: 4,
 })
 const name = fc.array(label, { minLength: 1, maxLength: 4 })
-const names = fc.array(name, { maxLength: NAMES_MAX })
+// Some come again: their block is another one then.
+const names = fc.array(fc.tuple(name, fc.nat(3)), { maxLength: NAMES_MAX }).map((drawn) =>
+  drawn.map(([own], i) => {
+    const [earlier, comesAgain] = drawn[Math.floor(i / 2)]
+    return comesAgain === 0 ? earlier : own
+  }),
+)
 
 function find(structure: Structure, labels: readonly string[]): number {
   const query = new Query()
