@@ -179,11 +179,14 @@ class Reading {
   }
 }
 
+/** Names of the kinds, by number. */
+export const KINDS = ['SUCCESS', 'DENIAL', 'FAILURE', 'UNCACHEABLE'] as const
+
 /** What a ready answer should say. */
 export interface Judgement {
   /** Of the answer section, what was asked for. */
   readonly answer: readonly PlainRecord[]
-  readonly kind: 'SUCCESS' | 'DENIAL' | 'FAILURE' | 'UNCACHEABLE'
+  readonly kind: (typeof KINDS)[number]
   readonly ttl: number
 }
 
