@@ -8,6 +8,7 @@ import { decodeMessage } from '../../src/dns/message.ts'
 import { TYPES } from '../../src/dns/record-types.ts'
 import { ReadyAnswer, readReply, readyOfRecords } from '../../src/forward/ready-answer.ts'
 import { readyRecords } from '../../src/forward/ready-form.ts'
+import { generator } from './cache-content.ts'
 import { answered } from './ready-answered.ts'
 import { anyReply, encodeReply, type Reply } from './ready-messages.ts'
 import { judge, KINDS, type PlainRecord, type PlainReply, plainReply } from './ready-oracle.ts'
@@ -87,7 +88,7 @@ test('every truncation of replies with everything in them', () => {
 })
 
 test('messages of 64 KiB, with thousands of names', () => {
-  const draw = lots(SEED)
+  const draw = generator(SEED)
   for (const compress of [0, 100, 60]) {
     const name = (): string => `h${draw(3000)}.${'z'.repeat(draw(3))}n${draw(40)}.example.`
     const records = Array.from({ length: 1400 }, (_, i) => {
@@ -109,19 +110,8 @@ test('messages of 64 KiB, with thousands of names', () => {
   }
 })
 
-/** xorshift32: a million numbers in no time. */
-function lots(seed: number): (below: number) => number {
-  let state = seed | 1
-  return (below) => {
-    state ^= state << 13
-    state ^= state >>> 17
-    state ^= state << 5
-    return (state >>> 0) % below
-  }
-}
-
 test('a million mutations: well-formed or not, and never anything else', () => {
-  const draw = lots(SEED)
+  const draw = generator(SEED)
   const messages = fc
     .sample(anyReply, { seed: SEED, numRuns: 300 })
     .map((sample) => ({ message: encodeReply(sample), type: sample.question.type }))
