@@ -49,7 +49,8 @@ async function runBeside(
     const what = `${manner.mode} ${manner.number}, open loop`
     const schedule = { kind: 'open', rate: RATE } as const
     const begin = () => standIn.forget()
-    const result = await run(bench, { what, round, port: standIn.port, schedule, seconds: options.seconds, begin })
+    const { seconds } = options
+    const result = await run(bench, { what, round, port: standIn.port, schedule, seconds, begin, isStamped: true })
     const known = await standIn.tell()
     bench.samples.push({ what: `${manner.mode} ${manner.number}, known`, round, known })
     return { latency: result.latency, raw: result.rawLatency, lost: result.lost, known }
@@ -65,13 +66,15 @@ async function measureDelay(
   micros: number,
   found: Values,
 ): Promise<void> {
-  const { latency, known } = await runBeside(bench, program, round, { mode: 'delay', number: micros })
+  const { latency, raw, known } = await runBeside(bench, program, round, { mode: 'delay', number: micros })
   const name = micros === 0 ? 'no delay' : `delay of ${micros / 1000} ms`
   for (const percent of PERCENTS) {
     const measured = latency.getValueAtPercentile(percent)
     const real = known[`p${percent}`]
     if (micros === 0) note(found, `${name}, p${percent} more than known`, 'µs', null, (measured - real) / 1000)
     else note(found, `${name}, p${percent} off`, '%', percent === 90 ? null : PERCENT, off(measured, real))
+    if (micros === 0 || percent !== 99) continue
+    note(found, `${name}, p99 off, from when it was sent`, '%', null, off(raw.getValueAtPercentile(percent), real))
   }
 }
 

@@ -32,12 +32,14 @@ const DNSPERF_OUTSTANDING = 512
 interface Flows {
   readonly name: string
   readonly gso: boolean
+  readonly isStamped: boolean
   readonly isEven: boolean
 }
 
-const PLAIN: Flows = { name: 'plain flows', gso: false, isEven: false }
-const SEGMENTS: Flows = { name: 'with segments', gso: true, isEven: false }
-const EVEN: Flows = { name: 'with segments, queries of one length', gso: true, isEven: true }
+const PLAIN: Flows = { name: 'plain flows', gso: false, isStamped: false, isEven: false }
+const STAMPED: Flows = { name: 'plain flows, timed by the kernel', gso: false, isStamped: true, isEven: false }
+const SEGMENTS: Flows = { name: 'with segments', gso: true, isStamped: false, isEven: false }
+const EVEN: Flows = { name: 'with segments, queries of one length', gso: true, isStamped: false, isEven: true }
 
 /** Measures in rounds. */
 export async function measureOffered(bench: Bench): Promise<Finding[]> {
@@ -85,6 +87,7 @@ async function measureBeside(bench: Bench, pid: number): Promise<Finding[]> {
     { ...common, what: 'answered by the echo, dnsperf', values: dnsperf, note: dnsperfMissing() },
   ]
   findings.push(...(await openLoops(bench, rate, PLAIN, 1)))
+  findings.push(...(await openLoops(bench, rate, STAMPED, null)))
   findings.push(...(await openLoops(bench, rate, EVEN, GSO_GOAL)))
   findings.push(...(await openLoops(bench, rate, SEGMENTS, null)))
   return findings.filter(({ values }) => values.length > 0)

@@ -57,6 +57,8 @@ export interface Wanted {
   readonly seconds: number
   readonly sockets?: number
   readonly gso?: boolean
+  /** The kernel says when answers came. */
+  readonly isStamped?: boolean
   /** Queries of one length. */
   readonly isEven?: boolean
   readonly pids?: readonly number[]
@@ -66,8 +68,10 @@ export interface Wanted {
 
 /** Makes one run. @throws RunError */
 export async function run(bench: Bench, wanted: Wanted): Promise<RunResult> {
-  const { what, round, port, schedule, seconds, sockets = bench.options.sockets, gso = false, pids = [] } = wanted
-  const spec = localRun(port, { schedule, sockets, gso, warmupMs: WARM_MS, durationMs: seconds * 1000 })
+  const { what, round, port, schedule, seconds, sockets = bench.options.sockets, pids = [] } = wanted
+  const { gso = false, isStamped = false } = wanted
+  const times = { warmupMs: WARM_MS, durationMs: seconds * 1000 }
+  const spec = localRun(port, { schedule, sockets, gso, isStamped, ...times })
   const events: RunEvents = {
     second: ({ index }) => {
       if (index === -1) wanted.begin?.()

@@ -121,6 +121,12 @@ export const LOAD_FLAGS = {
   cores: { kind: 'list', argument: 'A,B-C', help: 'keep the workers on these cores, in turn (any)' },
   gso: { kind: 'switch', help: 'UDP segmentation offload: several queries to a call' },
   sleep: { kind: 'switch', help: 'the workers sleep while there is nothing to do; all is up to 1 ms later then' },
+  timestamps: {
+    kind: 'text',
+    choices: ['kernel', 'worker'],
+    argument: 'WHOSE',
+    help: 'UDP: who says when an answer came: kernel or worker (kernel)',
+  },
   rounds: { kind: 'integer', range: [1, 1000], argument: 'N', help: 'of several servers: each once a round (5)' },
   pid: {
     kind: 'repeated',
@@ -199,7 +205,7 @@ export const LOAD_GROUPS = [
     [
       'sockets',
       ['workers', 'threads that send (half of the usable cores)'],
-      ...(['cores', 'sleep', 'gso'] as const),
+      ...(['cores', 'sleep', 'gso', 'timestamps'] as const),
       ['transport', 'UDP by batched system calls (io) or by node:dgram (dgram): auto, io or dgram (auto)'],
     ],
   ],

@@ -59,6 +59,8 @@ export interface LoadPlan {
   readonly gso: boolean
   /** How datagrams are sent. */
   readonly transport: ServerConfig['transport']
+  /** RunSpec.isStamped, where that can be had. */
+  readonly isStamped: boolean
   /** Workers give their cores away while they have nothing to do. */
   readonly sleeps: boolean
   /** By server; empty where none are named. */
@@ -203,6 +205,7 @@ export function loadPlan(flags: Flags, env: NodeJS.ProcessEnv = process.env): Lo
     cores: flags.list('cores', []).flatMap(coresOf),
     gso: flags.has('gso'),
     transport: model.transport,
+    isStamped: flags.text('timestamps', 'kernel') === 'kernel',
     sleeps: flags.has('sleep'),
     pids: pidsFromFlags(flags, targets.length),
     truth,
@@ -236,9 +239,14 @@ function excludes(flags: Flags, name: FlagName, others: readonly FlagName[]): vo
 function checkTransports(flags: Flags, targets: readonly NamedTarget[]): void {
   const uses = (...transports: Transport[]): boolean => targets.some(({ transport }) => transports.includes(transport))
   if (flags.has('gso') && uses('tcp', 'tls', 'https')) throw new FlagError('flag --gso is for udp')
-  if (flags.has('transport') && !uses('udp')) throw new FlagError('flag --transport is for udp')
+  for (const name of ['transport', 'timestamps'] as const) {
+    if (flags.has(name) && !uses('udp')) throw new FlagError(`flag --${name} is for udp`)
+  }
   if (flags.has('gso') && flags.text('transport', '') === 'dgram') {
     throw new FlagError('flags --gso and --transport dgram exclude each other')
+  }
+  if (flags.text('timestamps', '') === 'kernel' && flags.text('transport', '') === 'dgram') {
+    throw new FlagError('flags --timestamps kernel and --transport dgram exclude each other')
   }
   for (const name of ['tls-server-name', 'insecure'] as const) {
     if (flags.has(name) && !uses('tls', 'https'))

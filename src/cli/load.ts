@@ -272,7 +272,8 @@ class Command {
   }
 
   #spec(target: Target, index: number, table: QueryTable): RunSpec {
-    const { mode, durationMs, passes, warmupMs, timeoutMs, gso, sleeps, sampleEvery, sockets } = this.#plan
+    const { mode, durationMs, passes, warmupMs, timeoutMs, gso, isStamped, sleeps, sampleEvery, sockets } = this.#plan
+    const isUdp = target.transport === 'udp'
     // A search gives its trials schedules and lengths of their own.
     const schedule = mode.kind === 'capacity' ? { kind: 'open' as const, rate: mode.options.startRate } : mode.schedule
     return {
@@ -285,7 +286,8 @@ class Command {
       lateMs: LATE_MS,
       gso,
       sleeps,
-      isPortable: this.#isPortable && target.transport === 'udp',
+      isStamped: isStamped && isUdp && !this.#isPortable,
+      isPortable: this.#isPortable && isUdp,
       sampleEvery,
       passes,
     }

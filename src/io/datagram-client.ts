@@ -8,7 +8,9 @@ import {
   MSG_TRUNC,
   messageFlags,
   messageLength,
+  RECEIVE_CONTROL_SIZE,
   receivedSegment,
+  receivedStamp,
   setControlLength,
   setVectorLength,
   VECTOR_SIZE,
@@ -19,6 +21,7 @@ import {
   writeWatch,
 } from './layouts.ts'
 import { mapMemory, receiveMessages, sendMessages, unmapMemory, viewMemory, waitForInput } from './libc.ts'
+import type { StampClock } from './stamp-clock.ts'
 
 /** Messages that are written here and sent together. */
 export class Outbound {
@@ -100,15 +103,17 @@ export class Inbound {
   readonly #controls: number
   readonly #stride: number
   readonly #hasControls: boolean
+  /** Slots that the last messages were in: the kernel has written over what room their headers name. */
+  #used = 0
 
-  /** @param coalesces  as the sockets were opened */
-  constructor(slots: number, capacity: number, coalesces: boolean) {
+  /** @param hasControls  the sockets coalesce or stamp, and somebody wants to know */
+  constructor(slots: number, capacity: number, hasControls: boolean) {
     this.slots = slots
     this.#stride = capacity
-    this.#hasControls = coalesces
+    this.#hasControls = hasControls
     const vectorsOffset = slots * HEADER_SIZE
     const controlsOffset = vectorsOffset + slots * VECTOR_SIZE
-    const packetsOffset = controlsOffset + slots * CONTROL_SIZE
+    const packetsOffset = controlsOffset + slots * RECEIVE_CONTROL_SIZE
     this.#length = packetsOffset + slots * capacity
     const memory = mapMemory(this.#length)
     const view = viewMemory(memory, this.#length)
@@ -117,17 +122,23 @@ export class Inbound {
     this.#memory = memory
     this.#packets = packetsOffset
     this.#controls = controlsOffset
+    const room = hasControls ? RECEIVE_CONTROL_SIZE : 0
     for (let slot = 0; slot < slots; slot++) {
       const vector = vectorsOffset + slot * VECTOR_SIZE
-      const control = coalesces ? memory + controlsOffset + slot * CONTROL_SIZE : 0
+      const control = hasControls ? memory + controlsOffset + slot * RECEIVE_CONTROL_SIZE : 0
       writeVector(this.words, vector / 4, memory + packetsOffset + slot * capacity, capacity)
-      writeHeader(this.words, (slot * HEADER_SIZE) / 4, 0, 0, memory + vector, control, coalesces ? CONTROL_SIZE : 0)
+      writeHeader(this.words, (slot * HEADER_SIZE) / 4, 0, 0, memory + vector, control, room)
     }
   }
 
   /** Takes what is there, without waiting. @returns messages in the first slots, or a negative errno (-EAGAIN: none) */
   receive(socket: number): number {
-    return receiveMessages(socket, this.#memory, this.slots)
+    for (let slot = 0; slot < this.#used; slot++) {
+      setControlLength(this.words, (slot * HEADER_SIZE) / 4, RECEIVE_CONTROL_SIZE)
+    }
+    const count = receiveMessages(socket, this.#memory, this.slots)
+    this.#used = this.#hasControls ? Math.max(0, count) : 0
+    return count
   }
 
   /** Offset of a message in `bytes`, a multiple of 4. */
@@ -145,17 +156,26 @@ export class Inbound {
     return (messageFlags(this.words, (slot * HEADER_SIZE) / 4) & MSG_TRUNC) !== 0
   }
 
-  /** Octets of each datagram in this message but the last; 0 if it is a single one. To be asked once a message. */
+  /** Octets of each datagram in this message but the last; 0 if it is a single one. */
   segmentLength(slot: number): number {
     if (!this.#hasControls) return 0
-    const header = (slot * HEADER_SIZE) / 4
-    const segment = receivedSegment(this.words, header, (this.#controls + slot * CONTROL_SIZE) / 4)
-    setControlLength(this.words, header, CONTROL_SIZE)
-    return segment
+    return receivedSegment(this.words, (slot * HEADER_SIZE) / 4, this.#control(slot))
+  }
+
+  /** When the kernel had a message (its first datagram), in performance.now()'s milliseconds; Infinity if it has not said. */
+  stampMs(slot: number, clock: StampClock): number {
+    if (!this.#hasControls) return Number.POSITIVE_INFINITY
+    const stamp = receivedStamp(this.words, (slot * HEADER_SIZE) / 4, this.#control(slot))
+    return stamp < 0 ? Number.POSITIVE_INFINITY : clock.msOf(this.words, stamp)
   }
 
   free(): void {
     unmapMemory(this.#memory, this.#length)
+  }
+
+  /** Word index of the control messages of a slot. */
+  #control(slot: number): number {
+    return (this.#controls + slot * RECEIVE_CONTROL_SIZE) / 4
   }
 }
 

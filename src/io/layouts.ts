@@ -15,6 +15,8 @@ export const VECTOR_SIZE = 16
 export const NAME_SIZE = 32
 /** Octets of one control message that holds a `struct in6_pktinfo` (40) or `in_pktinfo` (32): CMSG_SPACE. */
 export const CONTROL_SIZE = 40
+/** Octets of the control messages that a client may be given: a stamp (SO_TIMESTAMPNS) and a length (UDP_GRO). */
+export const RECEIVE_CONTROL_SIZE = 56
 
 // struct pollfd: int fd, short events, short revents.
 const WATCH_WORDS = 2
@@ -46,6 +48,8 @@ export const PMTUDISC_OMIT = 5
 export const SOL_UDP = 17
 export const UDP_SEGMENT = 103
 export const UDP_GRO = 104
+/** Also the type of the control message. */
+export const SO_TIMESTAMPNS = 35
 export const MSG_CTRUNC = 0x08
 export const MSG_TRUNC = 0x20
 const POLLIN = 1
@@ -98,6 +102,10 @@ const PKTINFO6_IFINDEX = 4
 const CMSG_HEADER_SIZE = 16
 // CMSG_SPACE of the 16-bit number that goes with UDP_SEGMENT.
 const SEGMENT_CONTROL_SIZE = 24
+//              struct timespec, as 4 words: +0 tv_sec (64 bits), +2 tv_nsec (64 bits)
+/** Octets of `struct timespec`. */
+export const TIMESPEC_SIZE = 16
+const TV_NSEC = 2
 //              struct sockaddr_in and sockaddr_in6 in octets: +0 family (16 bits), +2 port (big-endian);
 //              IPv4: +4 address, 16 in all; IPv6: +4 flow, +8 address, +24 scope, 28 in all
 const SIN_PORT = 2
@@ -236,9 +244,43 @@ export function writeSegments(
 
 /** Octets of each datagram, but the last, that were received as one message (UDP_GRO); 0 if it is a single one. */
 export function receivedSegment(words: Uint32Array, header: number, control: number): number {
-  if (words[header + MSG_CONTROLLEN] < CMSG_HEADER_SIZE + 4) return 0
-  if (words[control + CMSG_LEVEL] !== SOL_UDP || words[control + CMSG_TYPE] !== UDP_GRO) return 0
-  return words[control + CMSG_DATA]
+  const data = findControl(words, header, control, SOL_UDP, UDP_GRO, 4)
+  return data < 0 ? 0 : words[data]
+}
+
+/** Word index of a received message's stamp (SO_TIMESTAMPNS), a struct timespec by the time of day. Negative if it has none. */
+export function receivedStamp(words: Uint32Array, header: number, control: number): number {
+  return findControl(words, header, control, SOL_SOCKET, SO_TIMESTAMPNS, TIMESPEC_SIZE)
+}
+
+/** Seconds of the struct timespec at a word index, the lower 32 bits. */
+export function timeSeconds(words: Uint32Array, time: number): number {
+  return words[time]
+}
+
+/** Nanoseconds of the struct timespec at a word index, 0..999,999,999. */
+export function timeNanoseconds(words: Uint32Array, time: number): number {
+  return words[time + TV_NSEC]
+}
+
+/** @returns word index of the data of a control message that was received, with at least so many octets; negative: there is none */
+function findControl(
+  words: Uint32Array,
+  header: number,
+  control: number,
+  level: number,
+  type: number,
+  octets: number,
+): number {
+  const end = control + Math.min(words[header + MSG_CONTROLLEN], RECEIVE_CONTROL_SIZE) / 4
+  for (let at = control; at + CMSG_DATA < end; ) {
+    const length = words[at + CMSG_LEN]
+    if (length < CMSG_HEADER_SIZE || length > (end - at) * 4) break
+    if (words[at + CMSG_LEVEL] === level && words[at + CMSG_TYPE] === type)
+      return length >= CMSG_HEADER_SIZE + octets ? at + CMSG_DATA : -1
+    at += ((length + 7) >>> 3) * 2
+  }
+  return -1
 }
 
 /** Writes the `index`-th pollfd of an array that starts at word `watches`: `descriptor` is watched for input. */
@@ -360,6 +402,12 @@ export const PROBES: readonly (readonly [expression: string, value: number])[] =
   ['SOL_UDP', SOL_UDP],
   ['UDP_SEGMENT', UDP_SEGMENT],
   ['UDP_GRO', UDP_GRO],
+  ['SO_TIMESTAMPNS', SO_TIMESTAMPNS],
+  ['SCM_TIMESTAMPNS', SO_TIMESTAMPNS],
+  ['sizeof(struct timespec)', TIMESPEC_SIZE],
+  ['offsetof(struct timespec, tv_nsec)', TV_NSEC * 4],
+  ['sizeof((struct timespec){0}.tv_nsec)', 8],
+  ['CMSG_SPACE(sizeof(struct timespec)) + CMSG_SPACE(sizeof(int))', RECEIVE_CONTROL_SIZE],
   ['CMSG_LEN(sizeof(uint16_t))', CMSG_HEADER_SIZE + 2],
   ['CMSG_SPACE(sizeof(uint16_t))', SEGMENT_CONTROL_SIZE],
   ['MSG_CTRUNC', MSG_CTRUNC],

@@ -49,6 +49,7 @@ const writeCall = define('write', ADDRESS, 'int', ADDRESS, 'size_t')
 const mmapCall = define('mmap', ADDRESS, ADDRESS, 'size_t', 'int', 'int', 'int', 'int64_t')
 const munmapCall = define('munmap', 'int', ADDRESS, 'size_t')
 const affinityCall = define('sched_setaffinity', 'int', 'int', 'size_t', ADDRESS)
+const clockCall = define('clock_gettime', 'int', 'int', ADDRESS)
 const madviseCall = define('madvise', 'int', ADDRESS, 'size_t', 'int')
 // glibc's own: other C libraries have none.
 const trimCall = defineIfThere('malloc_trim', 'int', 'size_t')
@@ -62,6 +63,7 @@ const PROTECTION_READ_WRITE = 3
 const MAP_PRIVATE_ANONYMOUS = 0x22
 const F_DUPFD_CLOEXEC = 1030
 const EPROTO = 71
+const CLOCK_REALTIME = 0
 
 /** Messages one `receiveMessages` or `sendMessages` may name (the kernel's own limit, UIO_MAXIOV). */
 export const MESSAGES_MAX = 1024
@@ -280,6 +282,11 @@ export function adviseMemory(address: number, length: number, advice: number): n
  */
 export function viewMemory(address: number, length: number): ArrayBuffer {
   return koffi.view(BigInt(address), clamp(length, 0, MAPPING_MAX))
+}
+
+/** clock_gettime(2): the time of day into the timespec of 16 octets at that address. */
+export function readTimeOfDay(timespecAddress: number): void {
+  clockCall(CLOCK_REALTIME, timespecAddress)
 }
 
 /** sched_setaffinity(2) of the calling thread, by the mask of `length` octets at `maskAddress`. @throws SystemError */

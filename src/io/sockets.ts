@@ -28,6 +28,7 @@ import {
   SO_REUSEPORT,
   SO_SNDBUF,
   SO_SNDBUFFORCE,
+  SO_TIMESTAMPNS,
   SOCK_DGRAM,
   SOCK_STREAM,
   SOL_SOCKET,
@@ -271,11 +272,19 @@ export function connectDatagrams(host: string, port: number, from = ''): number 
  *
  * @param bufferBytes  asked for in both directions: what the system's limit leaves, or all of it with the right to
  * @param coalesces    takes several datagrams of the peer as one message (UDP_GRO), where the system can
+ * @param isStamped    the kernel says when each came (SO_TIMESTAMPNS)
  */
-export function openClient(host: string, port: number, bufferBytes: number, coalesces: boolean): number {
+export function openClient(
+  host: string,
+  port: number,
+  bufferBytes: number,
+  coalesces: boolean,
+  isStamped = false,
+): number {
   const socket = connectDatagrams(host, port)
   sizeBuffers(socket, bufferBytes)
   if (coalesces) setNumber(socket, SOL_UDP, UDP_GRO, 1)
+  if (isStamped) setNumber(socket, SOL_SOCKET, SO_TIMESTAMPNS, 1)
   return socket
 }
 

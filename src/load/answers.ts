@@ -26,7 +26,7 @@ export class Answers {
    *
    * @param id     under which the query was sent on this socket or connection
    * @param bytes  that hold the message from `at` on
-   * @param nowMs  when it came
+   * @param cameMs  when it came
    * @param words  the same memory as words, if `at` is a multiple of 4
    */
   take(
@@ -35,7 +35,7 @@ export class Answers {
     bytes: Uint8Array,
     at: number,
     length: number,
-    nowMs: number,
+    cameMs: number,
     words: Uint32Array | null = null,
   ): void {
     const { tally, samples, spec } = this.#parts
@@ -47,7 +47,7 @@ export class Answers {
     const flights = this.#flights
     const place = flights.find(socket, id)
     // However busy the thread is: what comes too late comes too late.
-    if (place === NO_FLIGHT || flights.sentAt(place) < nowMs - spec.timeoutMs) {
+    if (place === NO_FLIGHT || flights.sentAt(place) < cameMs - spec.timeoutMs) {
       tally.unexpected()
       return
     }
@@ -58,8 +58,10 @@ export class Answers {
       return
     }
     if (match === SAME_BUT_CASE) tally.failed('letter case of the question not kept')
-    tally.answered(flights.intendedAt(place), flights.sentAt(place), nowMs, bytes, at, length)
-    samples.add(query, bytes, at, length, nowMs)
+    const sentMs = flights.sentAt(place)
+    // Somebody may have set the clock by which it came.
+    tally.answered(flights.intendedAt(place), sentMs, Math.max(sentMs, cameMs), bytes, at, length)
+    samples.add(query, bytes, at, length, cameMs)
     flights.settle(socket, place)
   }
 

@@ -53,6 +53,8 @@ export interface RunSpec {
    * then sent up to that much late. Without it (undefined or false) they never sleep.
    */
   readonly sleeps?: boolean
+  /** UDP: when an answer came is what the kernel says (SO_TIMESTAMPNS), not when the worker looked. */
+  readonly isStamped?: boolean
   /** UDP by node:dgram: slower, without gso, without the kernel's drops, and on any system. */
   readonly isPortable?: boolean
   /** Of how many answers one is handed out to be checked; 1 = all, 0 = none. */

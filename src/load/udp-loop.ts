@@ -8,6 +8,7 @@ import { Inbound, Outbound, Watches } from '../io/datagram-client.ts'
 import { EAGAIN, ECONNREFUSED, EINTR, ENOBUFS } from '../io/layouts.ts'
 import { closeDescriptor, SystemError } from '../io/libc.ts'
 import { openClient, receiveQueueDrops } from '../io/sockets.ts'
+import { StampClock } from '../io/stamp-clock.ts'
 import { Answers } from './answers.ts'
 import { Flights } from './flights.ts'
 import { BEFORE_END_MS, EXPIRY_EVERY_MS, type LoopParts, placesFor, shareOf } from './loop.ts'
@@ -49,6 +50,8 @@ export class UdpLoop {
   readonly #outbound: Outbound
   readonly #inbound: Inbound
   readonly #watches: Watches
+  /** null if the moment counts when a worker looked. */
+  readonly #stamps: StampClock | null
   /** Sockets that answers are awaited on, as last gathered. */
   readonly #awaited: Int32Array
   /** Of the queries that are prepared to be sent. */
@@ -91,7 +94,8 @@ export class UdpLoop {
     this.#outbound = new Outbound(BATCH, QUERY_LENGTH_MAX + 64)
     this.#inbound = spec.gso
       ? new Inbound(COALESCED_SLOTS, COALESCED_CAPACITY, true)
-      : new Inbound(BATCH, ANSWER_CAPACITY, false)
+      : new Inbound(BATCH, ANSWER_CAPACITY, spec.isStamped === true)
+    this.#stamps = spec.isStamped === true ? new StampClock() : null
     this.#watches = new Watches(this.#sockets)
     this.#awaited = new Int32Array(count)
   }
@@ -132,6 +136,7 @@ export class UdpLoop {
       if (now >= expiryMs) {
         for (let socket = 0; socket < this.#sockets.length; socket++) this.#answers.expire(socket, now - spec.timeoutMs)
         samples.turn(now)
+        this.#stamps?.sync()
         expiryMs = now + EXPIRY_EVERY_MS
       }
       if (done === 0 && spec.sleeps === true) this.#look(0, Math.max(1, this.#findAwaited()), SLEEP_MS)
@@ -145,6 +150,7 @@ export class UdpLoop {
     this.#outbound.free()
     this.#inbound.free()
     this.#watches.free()
+    this.#stamps?.free()
   }
 
   /** One round: takes what is there, sends what may be. @returns messages moved */
@@ -217,10 +223,13 @@ export class UdpLoop {
       const at = inbound.offset(slot)
       const length = inbound.length(slot)
       const segment = inbound.segmentLength(slot)
-      if (segment === 0) this.#answer(socket, at, length, now)
+      const stamp = this.#stamps === null ? now : inbound.stampMs(slot, this.#stamps)
+      // No answer comes later than it is taken.
+      const came = Math.min(stamp, now)
+      if (segment === 0) this.#answer(socket, at, length, came)
       else
         for (let from = 0; from < length; from += segment)
-          this.#answer(socket, at + from, Math.min(segment, length - from), now)
+          this.#answer(socket, at + from, Math.min(segment, length - from), came)
     }
     return count
   }
@@ -344,7 +353,7 @@ function openAll(spec: RunSpec, count: number): Int32Array {
   const opened: number[] = []
   try {
     while (opened.length < count)
-      opened.push(openClient(spec.target.address, spec.target.port, SOCKET_BUFFER, spec.gso))
+      opened.push(openClient(spec.target.address, spec.target.port, SOCKET_BUFFER, spec.gso, spec.isStamped))
     return Int32Array.from(opened)
   } catch (error) {
     opened.forEach(closeDescriptor)

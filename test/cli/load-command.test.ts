@@ -165,6 +165,7 @@ test('what the engine is told', async () => {
     lateMs: 1,
     gso: false,
     sleeps: false,
+    isStamped: true,
     isPortable: false,
     sampleEvery: 0,
     passes: 0,
@@ -172,12 +173,21 @@ test('what the engine is told', async () => {
   assert.equal(plain.engine.table?.count, 2)
   assert.equal(plain.engine.isClosed, true)
   const other = await run(
-    `--queries QUERIES --rate 500 --duration 2s --warmup 0 --timeout 1s --sockets 3 --workers 2 --cores 0,1 --gso --sleep --pid ${process.pid}`,
+    `--queries QUERIES --rate 500 --duration 2s --warmup 0 --timeout 1s --sockets 3 --workers 2 --cores 0,1 --gso --sleep --timestamps worker --pid ${process.pid}`,
   )
   const [told] = other.engine.specs
   assert.deepEqual(
-    [told.schedule, told.durationMs, told.warmupMs, told.timeoutMs, told.sockets, told.gso, told.sleeps],
-    [{ kind: 'open', rate: 500 }, 2000, 0, 1000, 3, true, true],
+    [
+      told.schedule,
+      told.durationMs,
+      told.warmupMs,
+      told.timeoutMs,
+      told.sockets,
+      told.gso,
+      told.sleeps,
+      told.isStamped,
+    ],
+    [{ kind: 'open', rate: 500 }, 2000, 0, 1000, 3, true, true, false],
   )
   assert.deepEqual(other.engine.options, { workers: 2, cores: [0, 1] })
   assert.ok(other.engine.pids[0].includes(process.pid))

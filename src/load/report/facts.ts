@@ -65,7 +65,7 @@ export function scheduleText(schedule: Schedule): string {
 
 /** Sockets, warm-up and time limit. */
 export function specText(spec: RunSpec): string {
-  const { target, sockets, warmupMs, durationMs, timeoutMs, gso, sleeps, passes } = spec
+  const { target, sockets, warmupMs, durationMs, timeoutMs, gso, isStamped, sleeps, passes } = spec
   const length =
     passes === 0 ? spanText(durationMs * 1000) : `all queries ${passes === 1 ? 'once' : `${countText(passes)} times`}`
   const word = target.transport === 'udp' ? 'socket' : 'connection'
@@ -73,6 +73,7 @@ export function specText(spec: RunSpec): string {
   if (warmupMs > 0) parts.push(`warm-up ${spanText(warmupMs * 1000)}`)
   parts.push(`lost after ${spanText(timeoutMs * 1000)}`)
   if (gso) parts.push('segmentation offload')
+  if (isStamped === true) parts.push('timed by the kernel')
   if (sleeps === true) parts.push('workers sleep')
   return parts.join(', ')
 }

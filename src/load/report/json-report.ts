@@ -115,6 +115,7 @@ function specFields(spec: RunSpec): Fields {
   return {
     sockets: spec.sockets,
     gso: spec.gso,
+    timestamps: spec.isStamped === true ? 'kernel' : 'worker',
     sleeps: spec.sleeps === true,
     warmup_s: spec.warmupMs / 1000,
     planned_s: spec.durationMs / 1000,

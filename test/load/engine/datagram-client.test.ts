@@ -8,45 +8,16 @@ import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Inbound, Outbound, Watches } from '../../../src/io/datagram-client.ts'
-import { EAGAIN, ECONNREFUSED, NAME_SIZE, namePort, SUPPORTED, writeName } from '../../../src/io/layouts.ts'
-import {
-  closeDescriptor,
-  connectSocket,
-  mapMemory,
-  type SystemError,
-  socketName,
-  unmapMemory,
-  viewMemory,
-} from '../../../src/io/libc.ts'
-import { bindAddress, closeBound, openClient } from '../../../src/io/sockets.ts'
+import { EAGAIN, ECONNREFUSED, SUPPORTED } from '../../../src/io/layouts.ts'
+import { closeDescriptor, type SystemError } from '../../../src/io/libc.ts'
+import { openClient } from '../../../src/io/sockets.ts'
+import { withPair } from './socket-pair.ts'
 
 const skip = SUPPORTED ? false : 'not a platform of the batched transport'
 const BUFFER = 1 << 20
 const CAPACITY = 512
 const EBADF = 9
 const PATIENCE_MS = 5000
-const LOCALHOST = Uint8Array.of(127, 0, 0, 1)
-
-/** Two sockets that are connected to each other; the second may coalesce. */
-function withPair(coalesces: boolean, use: (first: number, second: number) => void): void {
-  const bound = bindAddress('127.0.0.1', 0, 1, BUFFER)
-  const [first] = bound.datagramSockets
-  const second = openClient('127.0.0.1', bound.port, BUFFER, coalesces)
-  const scratch = mapMemory(NAME_SIZE + 4)
-  try {
-    const memory = viewMemory(scratch, NAME_SIZE + 4)
-    new Uint32Array(memory, NAME_SIZE)[0] = NAME_SIZE
-    socketName(second, scratch, scratch + NAME_SIZE)
-    const bytes = new Uint8Array(memory)
-    const length = writeName(bytes, 0, LOCALHOST, namePort(bytes, 0), 0)
-    assert.equal(connectSocket(first, scratch, length), 0)
-    use(first, second)
-  } finally {
-    unmapMemory(scratch, NAME_SIZE + 4)
-    closeDescriptor(second)
-    closeBound(bound)
-  }
-}
 
 /** Octets that say whose they are. */
 function payload(number: number, length: number): number[] {
@@ -86,8 +57,8 @@ async function until(condition: () => boolean): Promise<void> {
   for (let waited = 0; !condition() && waited < PATIENCE_MS; waited += 5) await sleep(5)
 }
 
-test('batches arrive as they were written, in order, in both directions', { skip }, () => {
-  withPair(false, (first, second) => {
+test('batches arrive as they were written, in order, in both directions', { skip }, async () => {
+  await withPair({}, (first, second) => {
     const outbound = new Outbound(8, CAPACITY)
     const inbound = new Inbound(8, CAPACITY, false)
     withSlots(inbound, outbound, () => {
@@ -162,8 +133,8 @@ test('segments arrive as single datagrams', { skip }, async () => {
   }
 })
 
-test('segments that the kernel put together are told apart', { skip }, () => {
-  withPair(true, (first, second) => {
+test('segments that the kernel put together are told apart', { skip }, async () => {
+  await withPair({ coalesces: true }, (first, second) => {
     const outbound = new Outbound(16, CAPACITY)
     const inbound = new Inbound(4, 16_384, true)
     withSlots(inbound, outbound, () => {
@@ -210,8 +181,8 @@ test('segments that the kernel put together are told apart', { skip }, () => {
   })
 })
 
-test('a message that is too long is cut, and says so', { skip }, () => {
-  withPair(false, (first, second) => {
+test('a message that is too long is cut, and says so', { skip }, async () => {
+  await withPair({}, (first, second) => {
     const outbound = new Outbound(2, CAPACITY)
     const inbound = new Inbound(2, 64, false)
     withSlots(inbound, outbound, () => {
@@ -227,8 +198,8 @@ test('a message that is too long is cut, and says so', { skip }, () => {
   })
 })
 
-test('who has something is found by one look at all', { skip }, () => {
-  withPair(false, (first, second) => {
+test('who has something is found by one look at all', { skip }, async () => {
+  await withPair({}, (first, second) => {
     const outbound = new Outbound(1, CAPACITY)
     const inbound = new Inbound(1, CAPACITY, false)
     const watches = new Watches([first, second])
