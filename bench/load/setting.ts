@@ -3,6 +3,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { SIZES } from '../../src/load/queries/synthetic-cluster.ts'
+import { rehearse } from '../../src/load/rehearsal.ts'
 import type { RunResult, Schedule } from '../../src/load/run.ts'
 import { LoadSession, type RunEvents } from '../../src/load/session.ts'
 import { localRun } from '../local-run.ts'
@@ -32,6 +33,8 @@ export interface Bench {
 export const SIZE = SIZES[0]
 const TABLE_COUNT = 16_384
 const WARM_MS = 300
+/** What a rehearsal is for. */
+const REHEARSAL_MS = 60_000
 /** A worker never sleeps: with less of its core, others had it. */
 const UNDISTURBED = 0.98
 
@@ -45,6 +48,13 @@ export async function startBench(options: Options, folder: string, signal: Abort
   const lengths = Map.groupBy(queries, ({ qname }) => qname.length)
   const [even] = [...lengths.values()].sort((a, b) => b.length - a.length)
   const evenSession = await LoadSession.start(tableOf(even), own)
+  const like = {
+    schedule: { kind: 'open', rate: 1 },
+    sockets: options.sockets,
+    warmupMs: 0,
+    durationMs: REHEARSAL_MS,
+  } as const
+  for (const each of [session, evenSession]) await rehearse(each, localRun(options.port, like))
   return { options, folder, session, evenSession, queries, queryFile, signal, samples: [], runs: 0, disturbed: 0 }
 }
 

@@ -12,6 +12,7 @@ import type { Outcome, Report, Trial } from '../load/outcome.ts'
 import { probe } from '../load/probe.ts'
 import { serverProcesses } from '../load/process-cpu.ts'
 import { type QueryTable, queryMessage } from '../load/query-table.ts'
+import { rehearse } from '../load/rehearsal.ts'
 import { countText } from '../load/report/number-text.ts'
 import type { RunSpec, Target } from '../load/run.ts'
 import type { Runner, SessionOptions } from '../load/session.ts'
@@ -39,7 +40,8 @@ export interface Engine extends Runner {
 
 /** What a test may put in the place of the real thing. */
 export interface LoadParts extends OutputStreams {
-  readonly start: (table: QueryTable, options: SessionOptions) => Promise<Engine>
+  /** @param like  what runs will be like */
+  readonly start: (table: QueryTable, options: SessionOptions, like: RunSpec) => Promise<Engine>
   /** Ends the process at once. */
   readonly quit: (code: number) => void
 }
@@ -102,9 +104,16 @@ async function write({ size, manifests, zoneFile }: WritePlan, parts: LoadParts)
   return 0
 }
 
-async function startEngine(table: QueryTable, options: SessionOptions): Promise<Engine> {
+async function startEngine(table: QueryTable, options: SessionOptions, like: RunSpec): Promise<Engine> {
   const { LoadSession } = await import('../load/session.ts')
-  return await LoadSession.start(table, options)
+  const session = await LoadSession.start(table, options)
+  try {
+    if (like.target.transport === 'udp' && like.isPortable !== true) await rehearse(session, like)
+    return session
+  } catch (error) {
+    await session.close()
+    throw error
+  }
 }
 
 /** One load, from its plan to its report. */
@@ -215,11 +224,12 @@ class Command {
     const { bounds, workers, cores } = this.#plan
     const startedAt = new Date().toISOString()
     const machine = machineFacts()
-    const engine = await this.#parts.start(queries.table, { workers, cores })
+    const specs = targets.map((target, index) => this.#spec(target, index, queries.table))
+    const engine = await this.#parts.start(queries.table, { workers, cores }, specs[0])
     this.#interrupts.isUnderWay = true
     let outcome: Outcome
     try {
-      outcome = await this.#outcome(engine, targets, queries, pids, watchers)
+      outcome = await this.#outcome(engine, specs, queries, pids, watchers)
     } finally {
       await engine.close()
     }
@@ -241,14 +251,13 @@ class Command {
 
   async #outcome(
     engine: Engine,
-    targets: readonly Target[],
+    specs: readonly RunSpec[],
     { table }: LoadQueries,
     pids: readonly (readonly number[])[],
     watchers: Watchers,
   ): Promise<Outcome> {
     const { mode } = this.#plan
     const { signal } = this.#interrupts
-    const specs = targets.map((target, index) => this.#spec(target, index, table))
     const runner = (course: Omit<Course, 'queryCount'>): Runner =>
       new WatchedRunner(engine, watchers, { ...course, queryCount: table.count })
     if (mode.kind === 'run') {
@@ -256,8 +265,8 @@ class Command {
       return { kind: 'run', result, validity: judge(result) }
     }
     if (mode.kind === 'comparison') {
-      const step = (run: number): string => `round ${Math.ceil(run / targets.length)} of ${mode.rounds}`
-      const course = { runs: mode.rounds * targets.length, step }
+      const step = (run: number): string => `round ${Math.ceil(run / specs.length)} of ${mode.rounds}`
+      const course = { runs: mode.rounds * specs.length, step }
       return await compareServers(runner(course), specs, mode.rounds, {}, pids, signal)
     }
     let phase = ''
