@@ -4,6 +4,7 @@
 import { LoadInputError } from '../input-error.ts'
 import type { QueryTable } from '../query-table.ts'
 import { readOctets } from './capture-octets.ts'
+import { Copies } from './copies.ts'
 import { stripToQuery } from './headers.ts'
 import type { Packet } from './packet.ts'
 import { RecordStream } from './record-stream.ts'
@@ -85,6 +86,7 @@ class CaptureReading {
   packets = 0
   readonly #limits: CaptureLimits
   readonly #otherLinkTypes = new Set<number>()
+  readonly #copies = new Copies()
   #isFull = false
 
   constructor(limits: CaptureLimits) {
@@ -94,7 +96,8 @@ class CaptureReading {
   /** @returns whether there is room for more */
   take(packet: Packet): boolean {
     const { linkType } = packet
-    const kind = stripToQuery(packet)
+    const found = stripToQuery(packet)
+    const kind = found === 'query' && this.#copies.isCopy(packet) ? 'copies' : found
     if (kind === 'query' && !this.#hasRoom(packet.length)) {
       this.#isFull = true
       return false

@@ -22,6 +22,8 @@ export interface Skipped {
   readonly otherProtocols: number
   /** Of link types that are not read. */
   readonly otherLinks: number
+  /** Queries that were captured on another interface before (copies.ts). */
+  readonly copies: number
 }
 
 export type SkipReason = keyof Skipped
@@ -38,6 +40,7 @@ const WORDS: Record<SkipReason, readonly [one: string, more: string]> = {
   malformed: ['malformed', 'malformed'],
   otherProtocols: ['of another protocol', 'of other protocols'],
   otherLinks: ['of a link type that is not read', 'of link types that are not read'],
+  copies: ['copy of a query on another interface', 'copies of queries on other interfaces'],
 }
 
 const REASONS = Object.keys(WORDS) as SkipReason[]

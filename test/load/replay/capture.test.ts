@@ -26,6 +26,7 @@ import {
 } from './capture-writer.ts'
 
 const QUERY = dnsQuery('web.shop.svc.cluster.local.')
+const SECOND = 1_000_000_000n
 
 for (const isLittle of [true, false]) {
   const order = isLittle ? 'little-endian' : 'big-endian'
@@ -33,9 +34,9 @@ for (const isLittle of [true, false]) {
     test(`${name}: IPv4 and IPv6, pcap and pcapng, ${order}`, async () => {
       const versions = type === 228 ? [4 as const] : type === 229 ? [6 as const] : [4 as const, 6 as const]
       const frames = versions.map((version) => wrap((version === 4 ? ipv4 : ipv6)(udp(QUERY)), version))
-      const packets = frames.map((octets) => ({ timeNs: TIME, octets }))
+      const packets = frames.map((octets, i) => ({ timeNs: TIME + BigInt(i) * SECOND, octets }))
       const writer = new PcapngWriter().section(isLittle).interface(type)
-      for (const octets of frames) writer.enhanced(0, TIME / 1000n, octets)
+      for (const { timeNs, octets } of packets) writer.enhanced(0, timeNs / 1000n, octets)
       for (const octets of [pcap(packets, { isLittle, linkType: type }), writer.octets()]) {
         const capture = await readOf(octets)
         assert.deepEqual(
