@@ -49,6 +49,8 @@ export function inFolder<Options>(
     const folder = mkdtempSync(join(tmpdir(), 'peregrine-bench-'))
     const interrupted = new AbortController()
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interrupted.abort())
+    // Who reads no further, wants no more: servers have to be ended all the same.
+    process.stdout.on('error', () => interrupted.abort())
     try {
       return await measure(options, folder, interrupted.signal)
     } finally {
