@@ -34,7 +34,7 @@ export class StampClock {
     const before = performance.now()
     readTimeOfDay(this.#memory)
     const after = performance.now()
-    if (after - before > DISTURBED_MS && after - this.#syncedMs < OLD_MS) return
+    if (after - before > DISTURBED_MS && before - this.#syncedMs < OLD_MS) return
     this.#aheadMs = this.#sinceBase(this.#words, 0) - (before + after) / 2
     this.#syncedMs = after
   }
