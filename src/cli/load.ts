@@ -14,7 +14,7 @@ import { serverProcesses } from '../load/process-cpu.ts'
 import { type QueryTable, queryMessage } from '../load/query-table.ts'
 import { rehearse } from '../load/rehearsal.ts'
 import { countText } from '../load/report/number-text.ts'
-import type { RunSpec, Target } from '../load/run.ts'
+import { isBatched, type RunSpec, type Target } from '../load/run.ts'
 import type { Runner, SessionOptions } from '../load/session.ts'
 import { guardTarget, type NamedTarget, resolveTarget } from '../load/target.ts'
 import { judge } from '../load/validity.ts'
@@ -108,7 +108,7 @@ async function startEngine(table: QueryTable, options: SessionOptions, like: Run
   const { LoadSession } = await import('../load/session.ts')
   const session = await LoadSession.start(table, options)
   try {
-    if (like.target.transport === 'udp' && like.isPortable !== true) await rehearse(session, like)
+    if (isBatched(like)) await rehearse(session, like)
     return session
   } catch (error) {
     await session.close()

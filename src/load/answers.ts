@@ -1,11 +1,11 @@
 // Messages that come in during a run, and queries that none comes for: which query a message answers and how long that took, and what
 // has waited too long. The same for every transport.
 
+import { HEADER_LENGTH } from '../dns/question.ts'
 import { type Flights, NO_FLIGHT } from './flights.ts'
 import type { LoopParts } from './loop.ts'
 import { OTHER_QUESTION, QuestionMatch, SAME_BUT_CASE } from './question-match.ts'
 
-const HEADER_LENGTH = 12
 const QR = 0x80
 
 export class Answers {

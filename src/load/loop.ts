@@ -8,6 +8,8 @@ import type { TableCursor } from './table-cursor.ts'
 import type { Tally } from './tally.ts'
 import type { RunTimes } from './worker-run.ts'
 
+/** Queries that leave at once over one socket or connection, at most. */
+export const BATCH = 64
 /** What has waited too long is looked for so often. */
 export const EXPIRY_EVERY_MS = 1
 /** What is due at the very end is not in time any more. */
@@ -46,7 +48,7 @@ export function shareOf(total: number, index: number, of: number): number {
 
 /**
  * Places on each socket or connection for what a rate has under way: they are in the order of sending, so that one query without an
- * answer keeps those behind it until it is given up. Enough for that, twice over.
+ * answer keeps those behind it until it is given up. Enough for that, twice over, and for a few batches.
  *
  * @param rateUnknown  queries a second that a closed loop or a replay may come to, of all sockets
  */
@@ -57,5 +59,5 @@ export function placesFor({ schedule, timeoutMs }: RunSpec, sockets: number, rat
       : schedule.kind === 'ramp'
         ? Math.max(schedule.from, schedule.to)
         : rateUnknown
-  return Math.ceil(((rate * timeoutMs) / 1000 / sockets) * 2)
+  return Math.ceil(((rate * timeoutMs) / 1000 / sockets) * 2) + 4 * BATCH
 }

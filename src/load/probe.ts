@@ -1,6 +1,7 @@
 // Is there anybody? A server is asked a few questions before the load begins, over the transport of the load, so that a wrong
 // address is one clear line and not a report of losses.
 
+import { HEADER_LENGTH } from '../dns/question.ts'
 import { LoadInputError } from './input-error.ts'
 import type { Target, Transport } from './run.ts'
 import { FrameReader, framed } from './streams/frame-reader.ts'
@@ -34,7 +35,6 @@ const CAUSES: Readonly<Record<string, string>> = {
 }
 /** What OpenSSL and Node say of certificates; --insecure passes over it. */
 const CERTIFICATE = /^(?:CERT_|ERR_TLS_CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|HOSTNAME_)/
-const HEADER_LENGTH = 12
 const FLAGS_OFFSET = 2
 const QR = 0x80
 

@@ -3,9 +3,10 @@
 // Each message begins at a multiple of four octets, so that workers copy and compare it by words. Its ID is not used: the
 // sender chooses one. Made by QueryTableBuilder, read-only afterwards.
 
+import { HEADER_LENGTH } from '../dns/question.ts'
+
 /** Octets of the longest message. */
 export const QUERY_LENGTH_MAX = 1024
-const HEADER_LENGTH = 12
 const TYPE_AND_CLASS_LENGTH = 4
 const LABEL_MAX = 63
 /** Octets of a header, and of the shortest question behind it. */

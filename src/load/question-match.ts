@@ -1,5 +1,6 @@
 // Whether a response answers the question that was asked: it repeats it, octet for octet.
 
+import { HEADER_LENGTH } from '../dns/question.ts'
 import type { QueryTable } from './query-table.ts'
 
 export const OTHER_QUESTION = 0
@@ -7,7 +8,6 @@ export const SAME_QUESTION = 1
 /** But for the case of letters, which DNS does not care for and a client may (RFC 4343; draft-vixie-dnsext-dns0x20). */
 export const SAME_BUT_CASE = 2
 
-const HEADER_LENGTH = 12
 const RCODE_OFFSET = 3
 const QDCOUNT_OFFSET = 4
 /** Letters differ in this bit (RFC 4343). */

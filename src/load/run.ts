@@ -145,6 +145,11 @@ export interface RunResult extends Counts {
   readonly interrupted: boolean
 }
 
+/** Whether queries go by batched system calls (udp-loop.ts), and not over Node's event loop. */
+export function isBatched({ target, isPortable }: RunSpec): boolean {
+  return target.transport === 'udp' && isPortable !== true
+}
+
 /** Queries answered a second. */
 export function qpsOf(result: RunResult): number {
   return result.answered / result.seconds

@@ -10,7 +10,7 @@
 
 import { Answers } from './answers.ts'
 import { Flights, NO_FLIGHT } from './flights.ts'
-import { BEFORE_END_MS, EXPIRY_EVERY_MS, type LoopParts, placesFor, shareOf } from './loop.ts'
+import { BATCH, BEFORE_END_MS, EXPIRY_EVERY_MS, type LoopParts, placesFor, shareOf } from './loop.ts'
 import type { Pace } from './schedule.ts'
 import { ConnectionError, type Opener } from './streams/connection.ts'
 import { ConnectionSlots, type SlotListener } from './streams/connection-slots.ts'
@@ -22,8 +22,6 @@ import { tcpOpener } from './streams/tcp.ts'
 import { tlsOpener } from './streams/tls.ts'
 import { CONTROL_STOP, type RunTimes } from './worker-run.ts'
 
-/** Queries that are written to a connection at once. */
-const BATCH = 64
 /** Places for queries under way, of all connections of a worker, if they need no more. */
 const PLACES = 2 ** 20
 /** What is due sooner is waited for without sleeping: timers are that inexact. */
@@ -101,7 +99,7 @@ export class StreamLoop implements SlotListener {
     const share = shareOf(spec.sockets, worker, workers)
     const count = Math.max(1, isClosed ? Math.min(share, this.#outstanding) : share)
     this.#limits = new Int32Array(count)
-    const places = Math.max(placesFor(spec, count * workers, 0) + 4 * BATCH, Math.floor(PLACES / count))
+    const places = Math.max(placesFor(spec, count * workers, 0), Math.floor(PLACES / count))
     this.#flights = new Flights(count, places)
     this.#orphans = new Orphans(count)
     this.#answers = new Answers(parts, this.#flights)

@@ -11,16 +11,15 @@ import { openClient, receiveQueueDrops } from '../io/sockets.ts'
 import { StampClock } from '../io/stamp-clock.ts'
 import { Answers } from './answers.ts'
 import { Flights } from './flights.ts'
-import { BEFORE_END_MS, EXPIRY_EVERY_MS, type LoopParts, placesFor, shareOf } from './loop.ts'
+import { BATCH, BEFORE_END_MS, EXPIRY_EVERY_MS, type LoopParts, placesFor, shareOf } from './loop.ts'
 import { QUERY_LENGTH_MAX } from './query-table.ts'
 import type { RunSpec } from './run.ts'
 import type { Pace } from './schedule.ts'
 import { CONTROL_STOP, type RunTimes } from './worker-run.ts'
 
-const BATCH = 64
 /** Queries that leave with one call in a closed loop, unless it has too few sockets for what is to be under way: few, so that many flows are. */
 const CLOSED_BATCH = 8
-const ANSWER_CAPACITY = 4096 + 192
+const ANSWER_CAPACITY = 4096
 /** With UDP_GRO a message is several datagrams. */
 const COALESCED_SLOTS = 16
 const COALESCED_CAPACITY = 65_536
@@ -88,10 +87,10 @@ export class UdpLoop {
     this.#outstanding = outstanding
     this.#batch =
       outstanding === 0 ? BATCH - 1 : Math.min(BATCH - 1, Math.max(CLOSED_BATCH, Math.ceil(outstanding / count)))
-    this.#flights = new Flights(count, placesFor(spec, count * workers, RATE_UNKNOWN) + 4 * BATCH)
+    this.#flights = new Flights(count, placesFor(spec, count * workers, RATE_UNKNOWN))
     this.#answers = new Answers(parts, this.#flights)
     this.#sockets = openAll(spec, count)
-    this.#outbound = new Outbound(BATCH, QUERY_LENGTH_MAX + 64)
+    this.#outbound = new Outbound(BATCH, QUERY_LENGTH_MAX)
     this.#inbound = spec.gso
       ? new Inbound(COALESCED_SLOTS, COALESCED_CAPACITY, true)
       : new Inbound(BATCH, ANSWER_CAPACITY, spec.isStamped === true)
@@ -218,11 +217,12 @@ export class UdpLoop {
       return 0
     }
     const now = clock()
+    const { gso } = this.#parts.spec
     this.receives++
     for (let slot = 0; slot < count; slot++) {
       const at = inbound.offset(slot)
       const length = inbound.length(slot)
-      const segment = inbound.segmentLength(slot)
+      const segment = gso ? inbound.segmentLength(slot) : 0
       const stamp = this.#stamps === null ? now : inbound.stampMs(slot, this.#stamps)
       // No answer comes later than it is taken.
       const came = Math.min(stamp, now)

@@ -4,7 +4,7 @@
 
 import { percentileMicros } from './histogram.ts'
 import type { Validity } from './outcome.ts'
-import type { RunResult, Schedule } from './run.ts'
+import { isBatched, type RunResult, type Schedule } from './run.ts'
 
 // Late by a hundredth, the p99 from the intended time of sending on is the generator's lateness, not the server's latency;
 // by a thousandth, the p99.9 is.
@@ -129,7 +129,7 @@ function remedyFor(result: RunResult): string {
 
 /** Workers of UDP never sleep unless they are told to: what they lack of their cores, others had. Streams sleep when there is nothing to do. */
 function hasOwnCores({ spec, own }: RunResult): boolean {
-  const neverSleeps = spec.target.transport === 'udp' && spec.sleeps !== true && spec.isPortable !== true
+  const neverSleeps = isBatched(spec) && spec.sleeps !== true
   return !neverSleeps || !(Math.min(...own.cpuShares) < CPU_SHARE_MIN)
 }
 

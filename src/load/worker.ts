@@ -2,7 +2,7 @@
 
 import { isMainThread, type MessagePort, parentPort, workerData } from 'node:worker_threads'
 import type { Loop, LoopParts } from './loop.ts'
-import type { RunSpec } from './run.ts'
+import { isBatched, type RunSpec } from './run.ts'
 import { SampleBatches } from './samples.ts'
 import { paceOf } from './schedule.ts'
 import { TableCursor } from './table-cursor.ts'
@@ -104,8 +104,7 @@ class LoadWorker {
 }
 
 async function loopOf(parts: LoopParts): Promise<Loop> {
-  const { target, isPortable } = parts.spec
-  if (target.transport === 'udp' && isPortable !== true) {
+  if (isBatched(parts.spec)) {
     const { UdpLoop } = await import('./udp-loop.ts')
     return new UdpLoop(parts)
   }

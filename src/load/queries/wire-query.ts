@@ -2,6 +2,7 @@
 // choose one. Not here: reading what comes back.
 
 import { LABEL_LENGTH_MAX, labelsOfText, NAME_LENGTH_MAX, NameError } from '../../dns/name.ts'
+import { HEADER_LENGTH } from '../../dns/question.ts'
 import { CLASSES, TYPES, typeNumber } from '../../dns/record-types.ts'
 import { LoadInputError } from '../input-error.ts'
 
@@ -13,7 +14,6 @@ export interface EdnsOptions {
   readonly dnssecOk: boolean
 }
 
-const HEADER_LENGTH = 12
 const TYPE_AND_CLASS_LENGTH = 4
 const OPT_LENGTH = 11
 const FLAG_RD = 0x0100

@@ -1,10 +1,11 @@
 // Copies of a query in a capture of all interfaces (`tcpdump -i any`): on its way through a node a packet passes several, those of a Pod, a
 // bridge and the network, and is captured at each. Addresses and ports may be translated on the way; the message stays.
 
+import { LINUX_SLL, LINUX_SLL2 } from './link-headers.ts'
 import type { Packet } from './packet.ts'
 
-/** LINUX_SLL and LINUX_SLL2: what a capture of all interfaces has for a link. */
-const COOKED: readonly number[] = [113, 276]
+/** What a capture of all interfaces has for a link. */
+const COOKED: readonly number[] = [LINUX_SLL, LINUX_SLL2]
 /** A copy is seen within so many nanoseconds: far longer than a way through a node, and far shorter than any client waits before it asks again. */
 const WINDOW_NS = 10_000_000n
 

@@ -9,10 +9,10 @@ const NULL = 0
 const ETHERNET = 1
 const RAW = 101
 const LOOP = 108
-const LINUX_SLL = 113
+export const LINUX_SLL = 113
 const IPV4 = 228
 const IPV6 = 229
-const LINUX_SLL2 = 276
+export const LINUX_SLL2 = 276
 
 /** Where the protocol is, and where the header ends, of links that name the protocol by an EtherType. */
 const ETHER_TYPED: Readonly<Record<number, { readonly typeOffset: number; readonly length: number }>> = {

@@ -2,8 +2,8 @@
 // (RFC 1035 §2.3.3), the ID neither; flags, class, type and EDNS do.
 
 import { FOLD, LABEL_LENGTH_MAX } from '../../dns/name.ts'
+import { HEADER_LENGTH } from '../../dns/question.ts'
 
-const HEADER_LENGTH = 12
 const TYPE_AND_CLASS_LENGTH = 4
 /** A message without its ID. */
 const FLAGS_OFFSET = 2

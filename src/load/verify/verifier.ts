@@ -2,6 +2,7 @@
 // they cost a look into a map. A difference is asked for again, of both sides, before it counts: clusters change.
 
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { HEADER_LENGTH } from '../../dns/question.ts'
 import type { Verification } from '../outcome.ts'
 import { type QueryTable, queryMessage } from '../query-table.ts'
 import type { Target } from '../run.ts'
@@ -57,7 +58,6 @@ const KEPT_SECONDS_MAX = 30
 const GONE_MAX = 3
 /** Truncated answers that are asked for over TCP. */
 const WHOLE_MAX = 1000
-const HEADER_LENGTH = 12
 const FLAGS_OFFSET = 2
 const TC = 0x02
 
