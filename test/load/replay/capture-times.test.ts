@@ -153,10 +153,14 @@ const anyPacket = fc.record({
   kind: fc.constantFrom('query', 'query', 'query', 'answer', 'port', 'tcp'),
   offset: fc.oneof(fc.bigInt(0n, 5n), fc.bigInt(0n, 3_600n * SECOND)),
 })
-type AnyPacket = typeof anyPacket extends fc.Arbitrary<infer Kind> ? Kind : never
+/** Each with an ID of its own: with the same one they would be copies (copies.test.ts). */
+const anyPackets = fc
+  .array(anyPacket, { minLength: 1, maxLength: 30 })
+  .map((packets) => packets.map((packet, id) => ({ ...packet, id })))
+type AnyPacket = (typeof anyPackets extends fc.Arbitrary<infer Kind> ? Kind : never)[number]
 
-function ipOf({ qname, qtype, isV6, kind }: AnyPacket): Buffer {
-  const message = dnsQuery(qname, qtype, kind === 'answer' ? 0x8180 : 0x0100)
+function ipOf({ qname, qtype, isV6, kind, id }: AnyPacket): Buffer {
+  const message = dnsQuery(qname, qtype, kind === 'answer' ? 0x8180 : 0x0100, 1, id)
   const payload = kind === 'tcp' ? Buffer.alloc(20) : udp(message, { to: kind === 'port' ? 54 : 53 })
   if (isV6) return ipv6(payload, { next: kind === 'tcp' ? 6 : 17 })
   return ipv4(payload, { protocol: kind === 'tcp' ? 6 : 17 })
@@ -166,8 +170,8 @@ function ipOf({ qname, qtype, isV6, kind }: AnyPacket): Buffer {
 function expectedOf(packets: readonly AnyPacket[], unit: bigint): [message: string, ms: number][] {
   const queries = packets
     .filter(({ kind }) => kind === 'query')
-    .map(({ qname, qtype, offset }) => ({
-      message: dnsQuery(qname, qtype).toString('hex'),
+    .map(({ qname, qtype, offset, id }) => ({
+      message: dnsQuery(qname, qtype, 0x0100, 1, id).toString('hex'),
       time: (TIME + offset) / unit,
     }))
     .sort((a, b) => Number(a.time - b.time))
@@ -175,7 +179,7 @@ function expectedOf(packets: readonly AnyPacket[], unit: bigint): [message: stri
 }
 
 const anyFile = fc.record({
-  packets: fc.array(anyPacket, { minLength: 1, maxLength: 30 }),
+  packets: anyPackets,
   link: fc.constantFrom(...LINKS.filter(({ type }) => type !== 228 && type !== 229)),
   isLittle: fc.boolean(),
   isNanos: fc.boolean(),

@@ -31,10 +31,10 @@ const { u16, u32 } = integers(false)
 export const TIME = 1_700_000_000_000_000_000n
 
 /** A message as dig would ask. */
-export function dnsQuery(qname: string, qtype = 1, flags = 0x0100, questions = 1): Buffer {
+export function dnsQuery(qname: string, qtype = 1, flags = 0x0100, questions = 1, id = 0x1234): Buffer {
   const labels = qname.split('.').filter((label) => label !== '')
   const name = labels.map((label) => Buffer.concat([Buffer.of(label.length), Buffer.from(label, 'latin1')]))
-  return Buffer.concat([u16(0x1234, flags, questions, 0, 0, 0), ...name, Buffer.of(0), u16(qtype, 1)])
+  return Buffer.concat([u16(id, flags, questions, 0, 0, 0), ...name, Buffer.of(0), u16(qtype, 1)])
 }
 
 /** A query padded to so many octets. */

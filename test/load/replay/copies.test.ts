@@ -24,9 +24,7 @@ function linkOf(name: string): Link {
 
 /** A query with that ID. */
 function query(id: number, qname = 'web.shop.svc.cluster.local.'): Buffer {
-  const message = dnsQuery(qname)
-  message.writeUInt16BE(id)
-  return message
+  return dnsQuery(qname, 1, 0x0100, 1, id)
 }
 
 type Seen = readonly [atMs: number, message: Buffer, fromPort?: number]
